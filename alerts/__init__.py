@@ -1,0 +1,1 @@
+"""Watches for excursions and tells people."""

@@ -1,0 +1,1 @@
+"""The HTTP face: console, buyer's page, API, EPCIS."""

@@ -1,0 +1,1 @@
+"""The whole, put together: the command line, the settings and the supervisor."""

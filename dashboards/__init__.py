@@ -1,0 +1,1 @@
+"""Grafana dashboards: the builder, and the files it makes."""

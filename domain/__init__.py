@@ -1,0 +1,1 @@
+"""The rules of the cold chain: pure functions and frozen values; no clock, no input or output."""

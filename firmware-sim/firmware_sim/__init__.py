@@ -1,0 +1,1 @@
+"""Pretend probes in a pretend cold room, for people without one."""

@@ -1,0 +1,1 @@
+"""Beside the probes: keeps every reading until the server has it on disk."""

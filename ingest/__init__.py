@@ -1,0 +1,1 @@
+"""Off the broker, into the store; and from the store into InfluxDB."""

@@ -1,0 +1,1 @@
+"""Who had the goods, when, and how warm they were."""

@@ -1,0 +1,1 @@
+"""Messages on the brokers, by version: bytes in, values out, and back."""
