@@ -1,0 +1,43 @@
+"""Real servers for tests: found or named as missing, on free ports of the loopback."""
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+POLL_S = 0.02
+
+
+def require(name: str) -> Path:
+    """The executable of a server. Not on this machine: the test is skipped and says which
+    one it lacks, or fails when ``COLDTRAIL_REQUIRE_SERVERS=1``."""
+    beside_python = Path(sys.executable).parent
+    found = shutil.which(name, path=f"{beside_python}:{os.environ.get('PATH', '')}:/usr/sbin")
+    if found:
+        return Path(found)
+    missing = f"{name} is not on this machine"
+    if os.environ.get("COLDTRAIL_REQUIRE_SERVERS") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
+    """Poll until the condition is true; fails with ``what`` at the deadline."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s:g} s: {what}")
+        time.sleep(POLL_S)
