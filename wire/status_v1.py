@@ -1,0 +1,72 @@
+"""A gateway's word on itself: retained on the broker, and left as its last will.
+
+It is not authenticated beyond the broker's own access list: it informs people, and nothing
+is stored, forgotten or judged because of it.
+"""
+
+import msgspec
+
+MAX_PAYLOAD = 1 << 14
+
+
+class BadStatus(Exception):
+    """Not a status."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Clock(msgspec.Struct, frozen=True):
+    trusted: bool
+    now_ms: int | None = None
+    boot: str = ""
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """Batches not yet receipted."""
+
+    batches: int = 0
+    readings: int = 0
+    bytes: int = 0
+
+
+class Status(msgspec.Struct, frozen=True):
+    """``state``: online, full (acknowledges nothing until there is room), or offline.
+
+    ``oldest_ms``, ``newest_ms``: measured times of what is not yet receipted, None when
+    nothing waits. ``full_in_h`` at the rate of the last minutes, None when it does not fill.
+    """
+
+    state: str
+    epoch: str
+    version: str
+    v: int = 1
+    oldest_ms: int | None = None
+    newest_ms: int | None = None
+    backlog: Backlog = Backlog()
+    full_in_h: float | None = None
+    clock: Clock = Clock(trusted=False)
+    quarantined: int = 0
+    refused: int = 0
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Status)
+
+
+def encode(status: Status) -> bytes:
+    return _encoder.encode(status)
+
+
+def decode(payload: bytes) -> Status:
+    """Raises ``BadStatus``, and nothing else, whatever the bytes are."""
+    if len(payload) > MAX_PAYLOAD:
+        raise BadStatus("larger than a status may be")
+    try:
+        status = _decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadStatus("unreadable") from error
+    if status.v != 1:
+        raise BadStatus(f"version {status.v} is not known here")
+    return status
