@@ -153,7 +153,7 @@ class Change:
     """Entry *m* of the journal. ``rooms`` empty: no room's judgement is touched."""
 
     m: ChangeNo
-    kind: str  # site | room | assignment | rule | action | lot | epcis | person | duty | case
+    kind: str  # region | site | room | assignment | rule | action | lot | epcis | person | duty | case
     rooms: tuple[RoomId, ...]
     from_ms: int
     recorded_at_ms: int

@@ -1,0 +1,167 @@
+"""What a record may hold: the checks that need nothing but the value itself."""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from domain.quantity import QUANTITIES
+from store.records.errors import Refused
+from store.records.ports import ROLES, ROOM_KINDS, SITE_KINDS, Duty, Lot, Person, Region, Room, Site
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
+_PROBE = re.compile(r"[a-z][a-z0-9]{0,15}:[^\x00-\x1f\x7f]{1,255}")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
+_CODE = re.compile(r"[A-Za-z0-9_-]{8,32}")
+_TEXT_CHARS = 200
+_LAST_MS = 253_402_300_800_000  # year 10000: past it no date can be printed
+
+# Alarm decisions 36: the fields that each kind carries, and what they must be.
+_TEXT: Callable[[Any], bool] = lambda v: isinstance(v, str) and 0 < len(v) <= _TEXT_CHARS  # noqa: E731 (a table of predicates)
+_NUMBER: Callable[[Any], bool] = lambda v: isinstance(v, int | float) and not isinstance(v, bool)  # noqa: E731
+ACTION_DETAIL: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
+    "loading_started": {},
+    "loading_ended": {},
+    "precool_started": {
+        "start_c": _NUMBER,
+        "medium_c": _NUMBER,
+        "allowed_h": lambda v: _NUMBER(v) and v > 0,
+    },
+    "precool_done": {},
+    "standby_started": {},
+    "standby_ended": {},
+    "maintenance_started": {"reason": _TEXT},
+    "maintenance_ended": {},
+    "lot_in": {"lot": _TEXT},
+    "lot_out": {"lot": _TEXT},
+    "probe_removed": {"probe": _TEXT},
+    "rule_changed": {"overrides": lambda v: isinstance(v, Mapping)},
+}
+CASE_FIELDS = ("cause", "action", "disposition", "person", "note", "closed")
+CAUSES = ("door", "power", "defrost", "loading", "equipment", "product_warm", "false")
+DISPOSITIONS = ("release", "sort", "downgrade", "destroy")
+
+
+def text(field: str, value: str, *, empty: bool = False) -> None:
+    if not isinstance(value, str) or len(value) > _TEXT_CHARS or not (value.strip() or empty):
+        raise Refused(field, f"text of 1 to {_TEXT_CHARS} characters")
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise Refused(field, "control characters")
+
+
+def slug(field: str, value: str) -> None:
+    if not _SLUG.fullmatch(value):
+        raise Refused(field, "letters a-z, digits, dot, dash, underscore; at most 64")
+
+
+def one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise Refused(field, f"unknown: {value[:64]!r}; one of {', '.join(allowed)}")
+
+
+def instant(field: str, value_ms: int) -> None:
+    if isinstance(value_ms, bool) or not 0 <= value_ms < _LAST_MS:
+        raise Refused(field, "whole milliseconds since 1970, UTC")
+
+
+def probe(value: str) -> None:
+    if not _PROBE.fullmatch(value):
+        raise Refused("probe", "a scheme and the device's name, like ieee:00158d0001a2b3c4")
+
+
+def region(value: Region) -> None:
+    slug("id", value.id)
+    one_of("kind", value.kind, ("county", "township", "village"))
+    _names(value.name_zh, value.name_en)
+
+
+def site(value: Site) -> None:
+    slug("id", value.id)
+    one_of("kind", value.kind, SITE_KINDS)
+    _names(value.name_zh, value.name_en)
+    if value.gateway is not None:
+        slug("gateway", value.gateway)
+    for field, degrees in (("lat", value.lat), ("lon", value.lon)):
+        limits = QUANTITIES[field]
+        if degrees is not None and not limits.low <= degrees <= limits.high:
+            raise Refused(field, f"{limits.low} to {limits.high}")
+
+
+def room(value: Room) -> None:
+    slug("id", value.id)
+    one_of("kind", value.kind, ROOM_KINDS)
+    _names(value.name_zh, value.name_en)
+    text("operator", value.operator, empty=True)
+    text("owner", value.owner, empty=True)
+
+
+def person(value: Person) -> None:
+    slug("id", value.id)
+    text("name", value.name)
+    if not _PHONE.fullmatch(value.phone):
+        raise Refused("phone", "E.164, like +8613800000001")
+    one_of("lang", value.lang, ("zh", "en"))
+
+
+def duty(value: Duty) -> None:
+    one_of("role", value.role, ROLES)
+    one_of("scope_kind", value.scope_kind, ("region", "site", "room"))
+
+
+def lot(value: Lot) -> None:
+    if not _ID.fullmatch(value.id):
+        raise Refused("id", "letters, digits, dot, dash, underscore, tilde; at most 64")
+    if not _CODE.fullmatch(value.code):
+        raise Refused("code", "8 to 32 letters, digits, dashes, underscores")
+    _names(value.name_zh, value.name_en)
+    text("producer", value.producer, empty=True)
+    instant("created_at_ms", value.created_at_ms)
+    try:
+        kg = Decimal(value.quantity_kg)
+    except InvalidOperation:
+        kg = Decimal("NaN")
+    if not (kg.is_finite() and 0 <= kg <= 10_000_000):
+        raise Refused("quantity_kg", "kilograms as decimal text, 0 to 10,000,000")
+
+
+def action(kind: str, detail: Mapping[str, Any]) -> None:
+    """``ack`` may carry any fields (how it came); the others exactly theirs."""
+    if kind == "ack":
+        return
+    one_of("kind", kind, (*ACTION_DETAIL, "ack"))
+    wanted = ACTION_DETAIL[kind]
+    for name in detail:
+        if name not in wanted:
+            raise Refused(f"detail.{name}", f"{kind} has no such field")
+    for name, fits in wanted.items():
+        if name not in detail:
+            raise Refused(f"detail.{name}", f"{kind} needs it")
+        if not fits(detail[name]):
+            raise Refused(f"detail.{name}", "impossible value")
+
+
+def case(said: Mapping[str, Any]) -> None:
+    """``disposition`` is {lot id: release | sort | downgrade | destroy}; ``closed`` a boolean."""
+    for name, value in said.items():
+        if name not in CASE_FIELDS:
+            raise Refused(name, f"unknown field; one of {', '.join(CASE_FIELDS)}")
+        if name == "cause":
+            one_of("cause", value, CAUSES)
+        elif name == "disposition":
+            if not isinstance(value, Mapping):
+                raise Refused("disposition", "lot id to what becomes of it")
+            for lot_id, fate in value.items():
+                one_of(f"disposition.{lot_id}", fate, DISPOSITIONS)
+        elif name == "closed":
+            if not isinstance(value, bool):
+                raise Refused("closed", "true or false")
+        elif not isinstance(value, str) or len(value) > 2_000:
+            raise Refused(name, "text of at most 2,000 characters")
+    if not said:
+        raise Refused("said", "nothing was said")
+
+
+def _names(zh: str, en: str) -> None:
+    text("name_zh", zh)
+    text("name_en", en)

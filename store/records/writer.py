@@ -1,0 +1,358 @@
+"""Writing ``records.db``: each call one transaction, with its entry in the changes journal.
+
+``m`` is taken inside the transaction, under SQLite's write lock, so the journal has no
+holes and its order is the order of commits. Other processes only read; a commit that
+finds them in the way is tried again.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import stamina
+from sqlalchemy import Connection, Engine, Table, func, insert, select, update
+from sqlalchemy.exc import OperationalError
+
+from domain.judgement import Rule
+from domain.reading import ProbeId, RoomId
+from store.records import capture, checks
+from store.records import schema as t
+from store.records.errors import Refused
+from store.records.journal import record
+from store.records.ports import ChangeNo, Duty, Lot, Person, Region, Room, Site
+from store.records.reader import SqlRecordsReader
+
+T = TypeVar("T")
+
+
+def _busy(error: Exception) -> bool:
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+class SqlRecords(SqlRecordsReader):
+    """``store.records.ports.Records``. Threads may share it: one writes at a time."""
+
+    def __init__(self, engine: Engine, release: Callable[[], None]) -> None:
+        super().__init__(engine)
+        self._release = release
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        super().close()
+        self._release()
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        with self._lock:
+            for attempt in stamina.retry_context(on=_busy, attempts=5, wait_max=1.0):
+                with attempt, self._engine.begin() as connection:
+                    return work(connection)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def put_region(self, region: Region, *, by: str, now_ms: int) -> ChangeNo:
+        checks.region(region)
+
+        def work(c: Connection) -> ChangeNo:
+            above = region.parent
+            while above is not None:
+                if above == region.id:
+                    raise Refused("parent", "a region cannot lie within itself")
+                above = _need(c, t.regions, "parent", above).parent
+            return _put(c, t.regions, region, by, now_ms)
+
+        return self._write(work)
+
+    def put_site(self, site: Site, *, by: str, now_ms: int) -> ChangeNo:
+        checks.site(site)
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.regions, "region", site.region)
+            return _put(c, t.sites, site, by, now_ms)
+
+        return self._write(work)
+
+    def put_room(self, room: Room, *, by: str, now_ms: int) -> ChangeNo:
+        checks.room(room)
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.sites, "site", room.site)
+            return _put(c, t.rooms, room, by, now_ms)
+
+        return self._write(work)
+
+    def assign(
+        self, probe: ProbeId, room: RoomId, from_ms: int, *, by: str, now_ms: int
+    ) -> ChangeNo:
+        """Ends the probe's assignment that holds at ``from_ms``; ends itself where the probe's
+        next one begins. Where the probe already measures that room, nothing changes."""
+        checks.probe(probe)
+        checks.instant("from_ms", from_ms)
+        a = t.assignments.c
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.rooms, "room", room)
+            held = _held(c, probe, from_ms)
+            if held is not None and held.room == room:
+                return ChangeNo(held.m)
+            following = c.scalar(
+                select(func.min(a.from_ms)).where(
+                    a.probe == probe,
+                    a.from_ms > from_ms,
+                    a.to_ms.is_(None) | (a.to_ms > a.from_ms),
+                )
+            )
+            touched = (room,) if held is None else (room, RoomId(held.room))
+            m = record(c, "assignment", probe, by, now_ms, rooms=touched, from_ms=from_ms)
+            if held is not None:
+                _end(c, held.m, from_ms, m)
+            c.execute(
+                insert(t.assignments).values(
+                    m=m, probe=probe, room=room, from_ms=from_ms, to_ms=following
+                )
+            )
+            return m
+
+        return self._write(work)
+
+    def unassign(self, probe: ProbeId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo:
+        """Repeated, it answers with the change that ended the assignment."""
+        checks.instant("at_ms", at_ms)
+        a = t.assignments.c
+
+        def work(c: Connection) -> ChangeNo:
+            held = _held(c, probe, at_ms)
+            if held is None:
+                ended = c.scalar(
+                    select(a.ended_by_m).where(a.probe == probe, a.to_ms == at_ms).limit(1)
+                )
+                if ended is None:
+                    raise Refused("probe", "not assigned at that time")
+                return ChangeNo(ended)
+            rooms = (RoomId(held.room),)
+            m = record(c, "assignment", probe, by, now_ms, rooms=rooms, from_ms=at_ms)
+            _end(c, held.m, at_ms, m)
+            return m
+
+        return self._write(work)
+
+    def add_rule(
+        self,
+        room: RoomId,
+        from_ms: int,
+        profile: str,
+        commodities: Sequence[str],
+        interval_s: int,
+        overrides: Mapping[str, Any],
+        *,
+        by: str,
+        now_ms: int,
+    ) -> ChangeNo:
+        checks.instant("from_ms", from_ms)
+        _possible(Rule("", from_ms, profile, tuple(commodities), interval_s, overrides))
+        said = {
+            "room": room, "from_ms": from_ms, "profile": profile,
+            "commodities": list(commodities), "interval_s": interval_s,
+            "overrides": dict(overrides),
+        }  # fmt: skip
+        r = t.rules.c
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.rooms, "room", room)
+            before = c.execute(
+                select(t.rules)
+                .where(r.room == room, r.from_ms == from_ms)
+                .order_by(r.m.desc())
+                .limit(1)
+            ).first()
+            if before is not None and all(before._asdict()[k] == v for k, v in said.items()):
+                return ChangeNo(before.m)
+            m = record(c, "rule", room, by, now_ms, rooms=(room,), from_ms=from_ms)
+            c.execute(insert(t.rules).values(m=m, recorded_at_ms=now_ms, by=by, **said))
+            return m
+
+        return self._write(work)
+
+    def add_action(
+        self,
+        id: str,
+        room: RoomId,
+        kind: str,
+        at_ms: int,
+        by: str,
+        detail: Mapping[str, Any],
+        *,
+        now_ms: int,
+    ) -> ChangeNo:
+        checks.text("id", id)
+        checks.instant("at_ms", at_ms)
+        checks.action(kind, detail)
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.rooms, "room", room)
+            before = c.execute(select(t.actions).where(t.actions.c.id == id)).first()
+            if before is not None:
+                if (before.room, before.kind) != (room, kind):
+                    raise Refused("id", "already names another action")
+                return ChangeNo(before.m)
+            if kind == "rule_changed":
+                _overrides_possible(c, room, at_ms, detail["overrides"])
+            m = record(c, "action", id, by, now_ms, rooms=(room,), from_ms=at_ms)
+            c.execute(
+                insert(t.actions).values(
+                    id=id,
+                    room=room,
+                    kind=kind,
+                    at_ms=at_ms,
+                    by=by,
+                    recorded_at_ms=now_ms,
+                    detail=dict(detail),
+                    m=m,
+                )
+            )
+            return m
+
+        return self._write(work)
+
+    def put_person(self, person: Person, *, by: str, now_ms: int) -> ChangeNo:
+        checks.person(person)
+        return self._write(lambda c: _put(c, t.people, person, by, now_ms))
+
+    def put_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo:
+        checks.duty(duty)
+        homes = {"region": t.regions, "site": t.sites, "room": t.rooms}
+        d = t.duties.c
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.people, "person", duty.person)
+            _need(c, homes[duty.scope_kind], "scope", duty.scope)
+            before = c.scalar(
+                select(d.m).where(*(d[name] == value for name, value in asdict(duty).items()))
+            )
+            if before is not None:
+                return ChangeNo(before)
+            m = record(c, "duty", duty.person, by, now_ms)
+            c.execute(insert(t.duties).values(m=m, **asdict(duty)))
+            return m
+
+        return self._write(work)
+
+    def add_lot(self, lot: Lot, *, by: str, now_ms: int) -> ChangeNo:
+        checks.lot(lot)
+        _known_commodity(lot.commodity)
+
+        def work(c: Connection) -> ChangeNo:
+            before = c.execute(select(t.lots).where(t.lots.c.id == lot.id)).first()
+            if before is not None and before._asdict() != {**asdict(lot), "m": before.m}:
+                raise Refused("id", "already names another lot")
+            taken = c.scalar(select(t.lots.c.id).where(t.lots.c.code == lot.code))
+            if taken not in (None, lot.id):
+                raise Refused("code", "already names another lot")
+            return _put(c, t.lots, lot, by, now_ms)
+
+        return self._write(work)
+
+    def capture(
+        self, events: Sequence[Mapping[str, Any]], *, by: str, now_ms: int
+    ) -> list[ChangeNo]:
+        return self._write(lambda c: capture.capture(c, events, by=by, now_ms=now_ms))
+
+    def say_of_case(
+        self, fact_id: str, room: RoomId, said: Mapping[str, Any], *, by: str, now_ms: int
+    ) -> ChangeNo:
+        checks.text("fact_id", fact_id)
+        checks.case(said)
+        n = t.case_notes.c
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.rooms, "room", room)
+            before = c.execute(
+                select(t.case_notes)
+                .where(n.fact_id == fact_id, n.by == by)
+                .order_by(n.m.desc())
+                .limit(1)
+            ).first()
+            if before is not None and before.said == dict(said):
+                return ChangeNo(before.m)
+            m = record(c, "case", fact_id, by, now_ms)
+            c.execute(
+                insert(t.case_notes).values(
+                    m=m, fact_id=fact_id, room=room, said=dict(said), by=by, recorded_at_ms=now_ms
+                )
+            )
+            return m
+
+        return self._write(work)
+
+
+def _need(c: Connection, table: Table, field: str, id: str) -> Any:
+    row = c.execute(select(table).where(table.c.id == id)).first()
+    if row is None:
+        raise Refused(field, f"unknown: {id[:64]!r}")
+    return row
+
+
+def _put(
+    c: Connection, table: Table, value: Region | Site | Room | Person | Lot, by: str, now_ms: int
+) -> ChangeNo:
+    """The row as it is now said to be; the change that said so first when nothing differs."""
+    columns = asdict(value)
+    before = c.execute(select(table).where(table.c.id == value.id)).first()
+    if before is not None and before._asdict() == {**columns, "m": before.m}:
+        return ChangeNo(before.m)
+    m = record(c, type(value).__name__.lower(), value.id, by, now_ms)
+    if before is None:
+        c.execute(insert(table).values(m=m, **columns))
+    else:
+        c.execute(update(table).where(table.c.id == value.id).values(m=m, **columns))
+    return m
+
+
+def _held(c: Connection, probe: str, at_ms: int) -> Any:
+    a = t.assignments.c
+    return c.execute(
+        select(t.assignments)
+        .where(a.probe == probe, a.from_ms <= at_ms, a.to_ms.is_(None) | (a.to_ms > at_ms))
+        .order_by(a.m.desc())
+        .limit(1)
+    ).first()
+
+
+def _end(c: Connection, held_m: int, at_ms: int, m: int) -> None:
+    mine = t.assignments.c.m == held_m
+    c.execute(update(t.assignments).where(mine).values(to_ms=at_ms, ended_by_m=m))
+
+
+def _possible(rule: Rule) -> None:
+    try:
+        from domain.profile import Impossible, resolve
+    except ModuleNotFoundError:
+        return
+    try:
+        resolve(rule)
+    except Impossible as error:
+        raise Refused(error.field, error.reason) from error
+
+
+def _known_commodity(name: str) -> None:
+    try:
+        from domain.commodity import COMMODITIES
+    except ModuleNotFoundError:
+        return
+    if name not in COMMODITIES:
+        raise Refused("commodity", f"unknown: {name[:64]!r}")
+
+
+def _overrides_possible(
+    c: Connection, room: RoomId, at_ms: int, overrides: Mapping[str, Any]
+) -> None:
+    r = t.rules.c
+    held = c.execute(
+        select(t.rules)
+        .where(r.room == room)
+        .order_by((r.from_ms <= at_ms).desc(), r.from_ms.desc(), r.m.desc())
+        .limit(1)
+    ).first()
+    if held is None:
+        raise Refused("room", "has no rule to change")
+    commodities = tuple(held.commodities)
+    _possible(Rule("", at_ms, held.profile, commodities, held.interval_s, overrides))
