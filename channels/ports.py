@@ -1,0 +1,65 @@
+"""How a person is reached, whatever carries the words.
+
+A channel is given callbacks when it is made. They are called on the channel's own thread,
+and what they returned from counts as kept: only then is the carrier told that the reply or
+receipt arrived. A callback that cannot keep it now raises ``TryLater`` and gets it again.
+A callback does not call ``send``: the answer would have to come in on the same thread.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """``key`` names the sending for ever: the same key sent twice reaches the person once,
+    where the carrier honours keys. ``to_phone`` is E.164 (+8613800000001)."""
+
+    key: str
+    to_phone: str
+    text: str
+    kind: str  # raise | escalate | repeat | clear | past | corrected | digest
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The carrier has it. ``provider_id`` is what its receipts will name."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text from a person. ``provider_id`` is the same when the carrier delivers it again."""
+
+    provider_id: str
+    from_phone: str
+    text: str
+    at_ms: int
+
+
+OnReply = Callable[[Reply], None]
+OnReceipt = Callable[[str, str], None]
+"""(provider_id, state): state is delivered, failed or waiting."""
+
+
+class Refused(Exception):
+    """Nobody was told, and trying again will not help: wrong number, no credit."""
+
+
+class TryLater(Exception):
+    """Nobody is known to have been told yet: no link, throttled, no answer in time."""
+
+
+class Channel(Protocol):
+    """- ``send`` returns once the carrier has the message, or raises ``Refused`` or ``TryLater``.
+    - It never waits longer than its time-out and never retries: the caller does, with the same key.
+    - Several threads may call it.
+    """
+
+    def send(self, message: Outgoing) -> Sent: ...
+
+    def close(self) -> None:
+        """Ends the channel's thread; later sends raise ``TryLater``."""
+        ...
