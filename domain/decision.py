@@ -1,0 +1,214 @@
+"""Whom to tell now, on which channel, and of what; or silence.
+
+``step`` is driven by arrivals and by the timers that ``next_wake_ms`` names, in a replay as in
+the live service. Its state is a value: kept together with the notices that it gave, a crash
+neither loses nor doubles one.
+
+Here live the things that span rooms: the morning digest, the caps per person, and the one
+message for a power cut that takes many sites at once. One room's own course: ``domain.incident``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from domain.incident import (
+    DAY_MS,
+    HOUR_MS,
+    LOCAL_OFFSET_MS,
+    MINUTE_MS,
+    POWER,
+    Contact,
+    Known,
+    RoomSeen,
+    RoomState,
+    Say,
+    morning,
+)  # fmt: skip
+from domain.incident import step as room_step
+
+DIGEST_MS = 6 * HOUR_MS + 30 * MINUTE_MS  # local time of day
+POWER_WINDOW_MS = 10 * MINUTE_MS
+POWER_SITES = 5
+AN_HOUR, A_DAY = 6, 20  # text messages to one person
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """``room`` empty: it spans rooms. ``incident`` is the room's incident number, 0 for none.
+    ``about``: what it tells, by room. ``key`` is the same however often it is derived."""
+
+    key: str
+    at_ms: int
+    to: str
+    channel: str  # sms | voice
+    kind: str  # raise | escalate | repeat | clear | past | corrected | digest
+    codes: tuple[str, ...]
+    room: str
+    incident: int
+    about: tuple[tuple[str, Known], ...]
+    sites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonState:
+    """``sent``: instants of the text messages of the last 24 h. ``held``: over the cap."""
+
+    sent: tuple[int, ...] = ()
+    held: tuple[tuple[str, Known], ...] = ()
+    held_codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """``power``: by contact, when which of the sites raised POWER_LOSS_WARN."""
+
+    rooms: Mapping[str, RoomState] = field(default_factory=dict)
+    people: Mapping[str, PersonState] = field(default_factory=dict)
+    power: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    digest_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """``rooms``: every room in which something changed, and every room that is due.
+    ``contacts`` and ``sites``: of those rooms. ``acked``: rooms acknowledged at this moment."""
+
+    rooms: Mapping[str, RoomSeen]
+    contacts: Mapping[str, Sequence[Contact]]
+    sites: Mapping[str, str]
+    acked: frozenset[str] = frozenset()
+
+
+def due(state: State, now_ms: int) -> list[str]:
+    """Rooms that must be in ``Seen`` at this moment although nothing arrived for them."""
+    return sorted(
+        r for r, s in state.rooms.items() if s.wake_ms is not None and s.wake_ms <= now_ms
+    )
+
+
+def next_wake_ms(state: State) -> int | None:
+    """The next moment at which something may be due without an arrival."""
+    wakes = [s.wake_ms for s in state.rooms.values()]
+    wakes.append(state.digest_ms)
+    wakes += [raised[0][0] + POWER_WINDOW_MS for raised in state.power.values() if raised]
+    wakes += [_free_at(p) for p in state.people.values() if p.held]
+    return min((w for w in wakes if w is not None), default=None)
+
+
+def step(state: State, now_ms: int, seen: Seen) -> tuple[State, list[Notice]]:
+    """What to tell now. Everything that arrived at ``now_ms`` is in ``seen``; the same call
+    again on the state that it returned says nothing."""
+    turn = _Turn(now_ms, dict(state.rooms), dict(state.people), dict(state.power))
+    for room in sorted(seen.rooms):
+        contacts = seen.contacts.get(room, ())
+        before = turn.rooms.get(room, RoomState())
+        told = room_step(before, now_ms, seen.rooms[room], contacts, acked=room in seen.acked)
+        turn.rooms[room] = told.state
+        incident = told.state.incident or before.incident
+        for say in told.says:
+            _address(turn, room, incident.number if incident else 0, say)
+        if told.power_raised:
+            site = seen.sites.get(room, room)
+            for person in sorted({c.id for c in contacts if c.role in ("township", "county")}):
+                turn.power[person] = (*turn.power.get(person, ()), (now_ms, site))
+    _group_power(turn)
+    digest_ms = _digest(turn, state.digest_ms)
+    _release(turn)
+    after = State(turn.rooms, turn.people, turn.power, digest_ms)
+    return after, sorted(turn.notices, key=lambda n: (n.to, n.channel, n.kind, n.room))
+
+
+@dataclass(slots=True)
+class _Turn:
+    now_ms: int
+    rooms: dict[str, RoomState]
+    people: dict[str, PersonState]
+    power: dict[str, tuple[tuple[int, str], ...]]
+    notices: list[Notice] = field(default_factory=list)
+
+    def give(self, person: str, channel: str, kind: str, codes: Sequence[str],
+             about: Sequence[tuple[str, Known]], room: str = "", incident: int = 0,
+             sites: Sequence[str] = ()) -> None:  # fmt: skip
+        codes = tuple(codes)
+        key = "/".join((room, str(incident), kind, str(self.now_ms), person, channel, *codes))
+        self.notices.append(
+            Notice(
+                key, self.now_ms, person, channel, kind, codes, room, incident,
+                tuple(about), tuple(sites),
+            )
+        )  # fmt: skip
+        if channel == "sms":
+            state = self.people.get(person, PersonState())
+            recent = tuple(t for t in state.sent if t > self.now_ms - DAY_MS)
+            self.people[person] = replace(state, sent=(*recent, self.now_ms))
+
+
+def _address(turn: _Turn, room: str, incident: int, say: Say) -> None:
+    about = [(room, k) for k in say.about]
+    for person in say.to:
+        state = turn.people.get(person, PersonState())
+        capped = say.channel == "sms" and not say.urgent and _free_at(state) > turn.now_ms
+        if capped:
+            turn.people[person] = replace(
+                state,
+                held=(*state.held, *about),
+                held_codes=tuple(sorted({*state.held_codes, *say.codes})),
+            )
+        else:
+            turn.give(person, say.channel, say.kind, say.codes, about, room, incident)
+
+
+def _free_at(person: PersonState) -> int:
+    """The first moment at which another message is within the caps; 0: any."""
+    free = 0
+    if len(person.sent) >= AN_HOUR:
+        free = person.sent[-AN_HOUR] + HOUR_MS
+    if len(person.sent) >= A_DAY:
+        free = max(free, person.sent[-A_DAY] + DAY_MS)
+    return free
+
+
+def _release(turn: _Turn) -> None:
+    """One summary of what the caps held back, as soon as they allow it."""
+    for person, state in sorted(turn.people.items()):
+        if state.held and _free_at(state) <= turn.now_ms:
+            turn.people[person] = replace(state, held=(), held_codes=())
+            turn.give(person, "sms", "digest", state.held_codes, state.held)
+
+
+def _group_power(turn: _Turn) -> None:
+    for person, raised in sorted(turn.power.items()):
+        while raised and raised[0][0] + POWER_WINDOW_MS <= turn.now_ms:
+            end = raised[0][0] + POWER_WINDOW_MS
+            group = [r for r in raised if r[0] <= end]
+            sites = sorted({site for _, site in group})
+            if len(sites) >= POWER_SITES:
+                turn.give(person, "sms", "raise", (POWER,), (), sites=sites)
+                raised = raised[len(group) :]
+            else:
+                raised = raised[1:]
+        if raised:
+            turn.power[person] = raised
+        else:
+            del turn.power[person]
+
+
+def _digest(turn: _Turn, due_ms: int | None) -> int | None:
+    """Send the morning's digest when it is due; when the next one is."""
+    if due_ms is not None and due_ms <= turn.now_ms:
+        by_person: dict[str, list[tuple[str, Known]]] = {}
+        for room in sorted(turn.rooms):
+            turn.rooms[room], waited = morning(turn.rooms[room], turn.now_ms)
+            for person, known in waited.items():
+                by_person.setdefault(person, []).extend((room, k) for k in known)
+        for person, about in sorted(by_person.items()):
+            state = turn.people.get(person, PersonState())
+            codes = {k.code for _, k in about}.union(state.held_codes)
+            turn.people[person] = replace(state, held=(), held_codes=())
+            turn.give(person, "sms", "digest", sorted(codes), [*about, *state.held])
+        due_ms = None
+    if due_ms is None and any(k.waiting for s in turn.rooms.values() for k in s.known):
+        local = turn.now_ms + LOCAL_OFFSET_MS
+        today = local - local % DAY_MS + DIGEST_MS
+        return (today if local < today else today + DAY_MS) - LOCAL_OFFSET_MS
+    return due_ms

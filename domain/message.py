@@ -1,0 +1,253 @@
+"""The words of a notice: place, goods, value, limit, since when, what to do, code.
+
+Every character counts one, Latin or Chinese: 70 make one part, longer texts are sent in parts of
+67 (alarm practice, section 10). What does not fit is left out from the least important end;
+place, goods and value stay. A past excursion never speaks of the present.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.decision import Notice
+from domain.incident import DAY_MS, LIMIT_CODES, LOCAL_OFFSET_MS, MINUTE_MS, Known
+
+ONE_PART, MANY_PARTS = 70, 67
+_LETTERS, _DIGITS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789"  # none that is misread for another
+
+LOW_SIDE = frozenset(
+    {"WARN_LOW", "WARN_CHILL", "CRIT_LOW", "CRIT_FREEZE", "CRIT_CHILL_CUM", "WHO_FREEZE"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A room in people's words. ``limits``: counts of 0.01 degC by code, where known."""
+
+    name_zh: str
+    name_en: str
+    goods_zh: str = ""
+    goods_en: str = ""
+    limits: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    zh: str
+    en: str
+    do_zh: str
+    do_en: str
+
+
+# In order of what a person must hear first; the rest of a notice's codes are counted.
+_WORDS = {
+    "CEILING": _Words("严重超温", "far too warm", "立即转移货物", "Move goods now"),
+    "CRIT_FREEZE": _Words("有冻害风险", "freezing", "请立即调高设定", "Raise the set point"),
+    "WHO_FREEZE": _Words("冻结报警", "freezing", "请立即调高设定", "Raise the set point"),
+    "CRIT_HIGH": _Words("超温", "too warm", "请查门和机组", "Check door and unit"),
+    "WHO_HEAT": _Words("超温", "too warm", "请转移疫苗", "Move vaccines"),
+    "CRIT_LOW": _Words("有冷害风险", "chilling", "请立即调高设定", "Raise the set point"),
+    "CRIT_CHILL_CUM": _Words("冷害累计超时", "chilled too long", "请调高设定", "Raise the set point"),
+    "GSP_OUT": _Words("超出2–8℃", "outside 2-8C", "请查设定和机组", "Check set point"),
+    "WARN_HIGH": _Words("偏高", "warm", "请查门和机组", "Check door and unit"),
+    "WARN_DANGER_BAND": _Words("进入危险温区", "in danger band", "请降温", "Cool further"),
+    "WARN_LOW": _Words("偏低", "cold", "请调高设定", "Raise the set point"),
+    "WARN_CHILL": _Words("偏低", "cold", "请调高设定", "Raise the set point"),
+    "POWER_LOSS_CRIT": _Words("长时间停电", "long power cut", "请启用备电或转移", "Use backup power"),
+    "DOOR_OPEN_CRIT": _Words("门长时间未关", "door left open", "请关门", "Close the door"),
+    "SENSOR_RANGE": _Words("探头读数异常", "probe fault", "请查探头", "Check the probe"),
+    "DATA_GAP_CRIT": _Words("长时间无数据", "no data for long", "请查设备和网络", "Check device, link"),
+    "PRECOOL_SLOW_CRIT": _Words("预冷严重超时", "pre-cooling far too slow", "请查机组", "Check unit"),
+    "LOW_BATTERY_CRIT": _Words("电池将耗尽", "battery empty", "请换电池", "Change battery"),
+    "PREDICT_FREEZE": _Words("约1小时后有冻害", "freezing in about 1 h", "请调高设定", "Raise set point"),
+    "PREDICT_HIGH": _Words("约2小时后超温", "too warm in about 2 h", "请查机组", "Check unit"),
+    "POWER_LOSS_WARN": _Words("断电", "power lost", "请查电源", "Check power"),
+    "DOOR_OPEN_WARN": _Words("门未关", "door open", "请关门", "Close the door"),
+    "DEFROST_TOO_LONG": _Words("化霜过久", "defrost too long", "请查加热器", "Check heater"),
+    "LOADING_TOO_LONG": _Words("装卸过久", "loading too long", "请结束装卸", "Finish loading"),
+    "COMP_NO_START": _Words("机组未启动", "unit not starting", "请查机组", "Check unit"),
+    "COMP_NEVER_STOPS": _Words("机组不停机", "unit never stops", "请查结霜和制冷剂", "Check icing, gas"),
+    "DATA_GAP_WARN": _Words("无数据", "no data", "请查设备和网络", "Check device, link"),
+    "PRECOOL_SLOW_WARN": _Words("预冷偏慢", "pre-cooling slow", "请查机组", "Check unit"),
+    "STANDBY_WITH_STOCK": _Words("待机中有货", "stock while on standby", "请结束待机", "End standby"),
+    "SENSOR_STUCK": _Words("探头读数不变", "probe stuck", "请查探头", "Check the probe"),
+    "SENSOR_DISAGREE": _Words("探头读数不一", "probes disagree", "请查探头", "Check probes"),
+    "LOW_BATTERY_WARN": _Words("电池电量低", "battery low", "请换电池", "Change battery"),
+    "WARN_RH": _Words("湿度超限", "humidity out of band", "请查加湿和门", "Check humidity"),
+}  # fmt: skip
+_ORDER = {code: rank for rank, code in enumerate(_WORDS)}
+
+
+def parts(text: str) -> int:
+    """How many messages a carrier charges for, in UCS-2."""
+    return 1 if len(text) <= ONE_PART else -(-len(text) // MANY_PARTS)
+
+
+def reply_code(room: str, incident: int, salt: int = 0) -> str:
+    """Four characters that name an incident in a reply, such as A7K3. Never a carrier's
+    unsubscribe word: the second is a digit."""
+    number = int.from_bytes(hashlib.blake2b(f"{room}/{incident}/{salt}".encode()).digest()[:8])
+    code = ""
+    for alphabet in (_LETTERS, _DIGITS, _LETTERS, _DIGITS):
+        number, at = divmod(number, len(alphabet))
+        code += alphabet[at]
+    return code
+
+
+def compose(
+    notice: Notice, places: Mapping[str, Place], lang: str, code: str = "", limit: int = ONE_PART
+) -> str:
+    """The text, at most ``limit`` characters."""
+    zh = lang != "en"
+    if notice.sites:
+        return _power(notice.sites, zh, limit)
+    if notice.kind == "digest":
+        return _digest(notice, places, zh, limit)
+    place = places[notice.room]
+    room = place.name_zh if zh else place.name_en
+    about = [known for _, known in notice.about]
+    lead = min(notice.codes, key=lambda c: (c not in LIMIT_CODES, _ORDER.get(c, 999)))
+    words = _WORDS.get(lead) or _Words(lead, lead, "请查看", "Please check")
+    goods = (place.goods_zh if zh else place.goods_en) if lead in LIMIT_CODES else ""
+    value = _value(lead, about)
+    more = len(set(notice.codes)) - 1
+    since = min((k.began_ms for k in about), default=notice.at_ms)
+    last = max((k.cleared_ms or notice.at_ms for k in about), default=notice.at_ms)
+    bound = (place.limits or {}).get(lead)
+    extra = (f"等{more + 1}项" if zh else f"+{more}") if more else ""
+    at_limit = (
+        "" if bound is None else f"(限{_plain(bound)}℃)" if zh else f"(limit {_plain(bound)}C)"
+    )
+    if zh:
+        said = {
+            "raise": [(room, 0), (goods, 0), (value, 0), (words.zh, 1), (at_limit, 5), (extra, 6),
+                      (f",{_clock(since)}起", 4), ("。" + words.do_zh, 3)],
+            "clear": [(room, 0), (goods, 0), ("已恢复正常", 0), (f",共{_minutes(since, last)}分钟", 3),
+                      (_extreme(lead, value, zh), 0), ("。记录已存", 5)],
+            "past": [("补报:", 1), (room, 0), (goods, 0), (_span(since, last), 2),
+                     (f"曾{words.zh}", 1), (extra, 6), (_extreme(lead, value, zh), 0), ("。已结束", 3)],
+            "corrected": [("更正:", 1), (room, 0), (goods, 0), (_day(since) + _clock(since), 3),
+                          (value, 0), (words.zh, 1), ("经补传数据核实不成立", 1)],
+        }  # fmt: skip
+        waiting = {"escalate": "无人确认:", "repeat": "仍未恢复:"}
+        answer = f"。回1确认 {code}" if code else ""
+    else:
+        said = {
+            "raise": [(room, 0), (f" {goods}" if goods else "", 0), (f" {value}" if value else "", 0),
+                      (f" {words.en}", 1), (f" {at_limit}" if at_limit else "", 5),
+                      (f" {extra}" if extra else "", 6), (f" since {_clock(since)}", 4),
+                      (f". {words.do_en}", 3)],
+            "clear": [(room, 0), (f" {goods}" if goods else "", 0), (" back to normal", 0),
+                      (f" after {_minutes(since, last)} min", 3), (_extreme(lead, value, zh), 0),
+                      (". Recorded", 5)],
+            "past": [("Late report: ", 1), (room, 0), (f" {goods}" if goods else "", 0),
+                     (f" was {words.en}", 1), (f" {_span(since, last)}", 2),
+                     (_extreme(lead, value, zh), 0), (". It is over", 3)],
+            "corrected": [("Correction: ", 1), (room, 0), (f" {goods}" if goods else "", 0),
+                          (f" {value}" if value else "", 0), (f" {_day(since)}{_clock(since)}", 3),
+                          (" did not happen, late data shows", 1)],
+        }  # fmt: skip
+        waiting = {"escalate": "Unanswered: ", "repeat": "Still: "}
+        answer = f". Reply 1 {code}" if code else ""
+    told = said.get(notice.kind, said["raise"])
+    if notice.kind in waiting:
+        told = [(waiting[notice.kind], 2), *told]
+    if notice.kind in ("raise", *waiting):
+        told = [*told, (answer, 1)]
+    elif notice.kind == "clear" and code:
+        told = [*told, (f" {code}", 1)]
+    return _fit(told, limit)
+
+
+def _fit(said: Sequence[tuple[str, int]], limit: int) -> str:
+    """The pieces in order, the least important left out until it fits; rank 0 always stays."""
+    left = [piece for piece in said if piece[0]]
+    while sum(len(text) for text, _ in left) > limit and any(rank for _, rank in left):
+        left.remove(max(left, key=lambda piece: piece[1]))
+    return "".join(text for text, _ in left).lstrip("。., ")[:limit]
+
+
+def _power(sites: Sequence[str], zh: bool, limit: int) -> str:
+    head = f"{len(sites)}个站点10分钟内断电" if zh else f"{len(sites)} sites lost power in 10 min"
+    tail = "。请查供电" if zh else ". Check the supply"
+    named = ""
+    for n in range(len(sites), 0, -1):
+        more = ("等" if zh else ", ...") if n < len(sites) else ""
+        named = ":" + ("、" if zh else ", ").join(sites[:n]) + more
+        if len(head + named + tail) <= limit:
+            return head + named + tail
+    return head + tail
+
+
+def _digest(notice: Notice, places: Mapping[str, Place], zh: bool, limit: int) -> str:
+    rooms: dict[str, list[Known]] = {}
+    for room, known in notice.about:
+        rooms.setdefault(room, []).append(known)
+    told = []
+    for room, about in rooms.items():
+        lead = min({k.code for k in about}, key=lambda c: _ORDER.get(c, 999))
+        words = _WORDS.get(lead) or _Words(lead, lead, "", "")
+        place, value = places[room], _value(lead, about)
+        over = all(not k.active for k in about)
+        if zh:
+            told.append(f"{place.name_zh}{place.goods_zh if value else ''}{value}{words.zh}"
+                        + ("(已恢复)" if over else ""))  # fmt: skip
+        else:
+            goods = f" {place.goods_en}" if value and place.goods_en else ""
+            value = f" {value}" if value else ""
+            told.append(f"{place.name_en}{goods}{value} {words.en}" + (" (over)" if over else ""))
+    head = f"汇总{len(told)}处:" if zh else f"Digest, {len(told)}: "
+    for n in range(len(told), 0, -1):
+        more = ("等" if zh else " ...") if n < len(told) else ""
+        text = head + (";" if zh else "; ").join(told[:n]) + more
+        if len(text) <= limit:
+            return text
+    return (head + told[0])[:limit] if told else head[:limit]
+
+
+def _value(code: str, about: Sequence[Known]) -> str:
+    peaks = [k.peak for k in about if k.peak is not None and k.code in LIMIT_CODES]
+    if not peaks:
+        return ""
+    worst = min(peaks) if code in LOW_SIDE else max(peaks)
+    return f"{worst / 100:.1f}℃"
+
+
+def _extreme(code: str, value: str, zh: bool) -> str:
+    if not value:
+        return ""
+    low = code in LOW_SIDE
+    if zh:
+        return f",最{'低' if low else '高'}{value}"
+    return f", {'lowest' if low else 'highest'} {value}"
+
+
+def _plain(count: int) -> str:
+    text = f"{Decimal(count) / 100:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _clock(at_ms: int) -> str:
+    minute = (at_ms + LOCAL_OFFSET_MS) % DAY_MS // MINUTE_MS
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _day(at_ms: int) -> str:
+    """Month and day, local: "06-01 " (civil date from days, proleptic Gregorian)."""
+    days = (at_ms + LOCAL_OFFSET_MS) // DAY_MS + 719_468
+    of_era = days % 146_097
+    year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    month = (5 * of_year + 2) // 153
+    day = of_year - (153 * month + 2) // 5 + 1
+    return f"{month + 3 if month < 10 else month - 9:02d}-{day:02d} "
+
+
+def _span(from_ms: int, to_ms: int) -> str:
+    to_day = "" if _day(from_ms) == _day(to_ms) else _day(to_ms)
+    return f"{_day(from_ms)}{_clock(from_ms)}-{to_day}{_clock(to_ms)}"
+
+
+def _minutes(from_ms: int, to_ms: int) -> int:
+    return (to_ms - from_ms) // MINUTE_MS
