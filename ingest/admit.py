@@ -1,0 +1,208 @@
+"""What may enter the store, what is quarantined, and why.
+
+The checks run in this order: topic, tag, topic against header, body, then each series and
+each reading. A bad reading leaves alone: its neighbours are admitted. Nothing here trusts
+the gateway's arithmetic, and nothing here reads a clock.
+"""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from domain.admission import objection, quality
+from domain.quantity import QUANTITIES
+from domain.reading import Columns, GatewayId, ProbeId, Quality, Series
+from store.ports import AdmittedBatch, BatchId
+from wire import topics
+from wire.batch_v1 import BadBatch, Header, digest, open_batch, unpack_readings
+
+LONGEST_PROBE_ID = 160
+
+BadRow = tuple[str, str, int, int, int, str]  # probe, quantity, at_ms, count, quality, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Who may speak on which partition, and with which tag keys (kid to key)."""
+
+    id: str
+    partition: int
+    keys: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """``trusted``: the gateway's clock was to be trusted when the batch was cut."""
+
+    batch: AdmittedBatch
+    kid: str
+    trusted: bool
+    bad: tuple[BadRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Quarantined whole. ``source`` is the gateway of the topic, or the topic itself.
+
+    ``name`` is the (epoch, seq) that the bytes claim, for the receipt; with a wrong tag it
+    is only a claim, and at worst parks a batch of the gateway that made it.
+    """
+
+    source: str
+    reason: str
+    security: bool
+    name: tuple[str, int] | None = None
+
+
+class BadRows(msgspec.Struct, frozen=True):
+    """Readings that were left out of an admitted batch, as quarantine keeps them."""
+
+    gateway: str
+    epoch: str
+    seq: int
+    cut_at_ms: int
+    trusted: bool
+    rows: list[BadRow]
+
+
+class _Name(msgspec.Struct, frozen=True):
+    epoch: str
+    seq: int
+
+
+_parts = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes])
+_name = msgspec.msgpack.Decoder(_Name)
+_rows_encoder = msgspec.json.Encoder()
+_rows_decoder = msgspec.json.Decoder(BadRows)
+
+
+def admit(topic: str, payload: bytes, gateways: Mapping[str, Gateway]) -> Admitted | Rejected:
+    """What becomes of one message on a batch topic."""
+    parsed = topics.parse(topic)
+    if parsed is None or parsed.kind != "batch":
+        return Rejected(topic[:128], "not a topic of ours", security=True)
+    gateway = gateways.get(parsed.gateway)
+    if gateway is None:
+        return Rejected(parsed.gateway, "unknown gateway", security=True)
+    if parsed.partition != gateway.partition:
+        return Rejected(
+            gateway.id, "not this gateway's partition", security=True, name=_claimed(payload)
+        )
+    try:
+        header, body = open_batch(payload, lambda gw, kid: _key(gateways, gw, kid))
+    except BadBatch as error:
+        return Rejected(gateway.id, error.reason, security=True, name=_claimed(payload))
+    name = (header.epoch, header.seq)
+    if header.gw != gateway.id:
+        return Rejected(gateway.id, "another gateway's batch", security=True, name=name)
+    id_ = BatchId(GatewayId(header.gw), header.epoch, header.seq)
+    if not header.epoch.isprintable():
+        return Rejected(gateway.id, "epoch is not printable", security=False, name=name)
+    if header.kind != "readings":
+        batch = AdmittedBatch(id_, digest(payload), header.kind, [], header.cut_at_ms, note=body)
+        return Admitted(batch, header.kid, header.clock.trusted)
+    try:
+        rows = unpack_readings(body)
+    except BadBatch as error:
+        return Rejected(gateway.id, error.reason, security=False, name=name)
+    good, bad = sift(rows, _trusted_now(header))
+    batch = AdmittedBatch(id_, digest(payload), header.kind, good, header.cut_at_ms)
+    return Admitted(batch, header.kid, header.clock.trusted, tuple(bad))
+
+
+def sift(
+    rows: list[tuple[Series, Columns]], trusted_now_ms: int | None
+) -> tuple[list[tuple[Series, Columns]], list[BadRow]]:
+    """Readings that may enter, with what is noted against them, and those that may not."""
+    good: list[tuple[Series, Columns]] = []
+    bad: list[BadRow] = []
+    for series, columns in rows:
+        reason = _unfit(series)
+        if reason is None and _spotless(series, columns, trusted_now_ms):
+            good.append((series, columns))
+            continue
+        kept = Columns()
+        for at_ms, count, bits in columns:
+            why = reason or objection(series.quantity, at_ms, trusted_now_ms)
+            if why is not None:
+                bad.append((series.probe, series.quantity, at_ms, count, bits, why))
+                continue
+            kept.at_ms.append(at_ms)
+            kept.count.append(count)
+            kept.quality.append(quality(series.quantity, count, bits))
+        if len(kept):
+            good.append((series, kept))
+    return good, bad
+
+
+def keep_rows(outcome: Admitted) -> bytes:
+    """The same batch gives the same bytes, so quarantine keeps them once."""
+    id_, cut_at_ms = outcome.batch.id, outcome.batch.cut_at_ms
+    return _rows_encoder.encode(
+        BadRows(id_.gateway, id_.epoch, id_.seq, cut_at_ms, outcome.trusted, list(outcome.bad))
+    )
+
+
+def readmit_rows(payload: bytes, name: BatchId) -> Admitted | None:
+    """Quarantined readings asked again: what may enter now, under a name of its own.
+
+    None when ``payload`` is not of ``keep_rows``.
+    """
+    try:
+        kept = _rows_decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    rows = [
+        (
+            Series(ProbeId(probe), quantity),
+            Columns(array("q", [at_ms]), array("q", [count]), array("H", [bits])),
+        )
+        for probe, quantity, at_ms, count, bits, _ in kept.rows
+    ]
+    good, bad = sift(rows, kept.cut_at_ms if kept.trusted else None)
+    batch = AdmittedBatch(name, digest(payload), "readings", good, kept.cut_at_ms)
+    return Admitted(batch, "", kept.trusted, tuple(bad))
+
+
+def _trusted_now(header: Header) -> int | None:
+    """The gateway's clock when it cut the batch, where that clock is to be trusted."""
+    return header.cut_at_ms if header.clock.trusted else None
+
+
+def _key(gateways: Mapping[str, Gateway], gateway: str, kid: str) -> bytes | None:
+    known = gateways.get(gateway)
+    return known.keys.get(kid) if known else None
+
+
+def _unfit(series: Series) -> str | None:
+    """Why no reading of this series may enter."""
+    if not (0 < len(series.probe) <= LONGEST_PROBE_ID and series.probe.isprintable()):
+        return "probe id is not printable, or too long"
+    if series.quantity not in QUANTITIES:
+        return f"unknown quantity {series.quantity[:64]!r}"
+    return None
+
+
+def _spotless(series: Series, columns: Columns, trusted_now_ms: int | None) -> bool:
+    """True when every reading may enter exactly as it is; looks at the extremes alone."""
+    at_ms, count = columns.at_ms, columns.count
+    quantity = series.quantity
+    return (
+        objection(quantity, min(at_ms), trusted_now_ms) is None
+        and objection(quantity, max(at_ms), trusted_now_ms) is None
+        and not quality(quantity, min(count)) & Quality.OUTSIDE_RANGE
+        and not quality(quantity, max(count)) & Quality.OUTSIDE_RANGE
+        and not any(bits & Quality.OUTSIDE_RANGE for bits in set(columns.quality))
+    )
+
+
+def _claimed(payload: bytes) -> tuple[str, int] | None:
+    """The name that unauthenticated bytes give themselves, if they can be read at all."""
+    try:
+        claim = _name.decode(_parts.decode(payload)[0])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    fits = 0 < len(claim.epoch) <= 64 and claim.epoch.isprintable() and 0 < claim.seq < 1 << 53
+    return (claim.epoch, claim.seq) if fits else None

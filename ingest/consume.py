@@ -1,0 +1,197 @@
+"""Messages into the store, receipts out: one group at a time.
+
+The order is the promise: quarantine and write, then the receipt, then the broker's
+acknowledgement. Killed anywhere in between, the gateway still has the batch and sends it
+again, and the store has it once.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from domain.reading import GatewayId
+from ingest.admit import Admitted, Gateway, Rejected, admit, keep_rows, readmit_rows
+from ingest.inbox import Lane, Message
+from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
+from wire import receipt_v1, status_v1, topics
+
+log = logging.getLogger(__name__)
+
+EPOCHS_IN_RECEIPT = 64  # the most recently used; older ones come back when they are used
+REFUSED_IN_RECEIPT = 64
+RETRIED = GatewayId("quarantine")  # whose batches are readings admitted the second time
+
+Publish = Callable[[str, bytes], None]  # topic, payload; retained
+
+
+class Consumer:
+    """Single-threaded: whoever calls ``consume`` and ``retry`` is the writer."""
+
+    def __init__(
+        self,
+        store: ReadingStore,
+        gateways: Iterable[Gateway],
+        publish: Publish,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._gateways = {gateway.id: gateway for gateway in gateways}
+        self._publish = publish
+        self._now_ms = now_ms
+        self._kid = {g.id: list(g.keys)[-1] for g in self._gateways.values() if g.keys}
+        self._recent: dict[str, OrderedDict[str, None]] = {
+            id_: OrderedDict.fromkeys([*store.ledger(GatewayId(id_))][-EPOCHS_IN_RECEIPT:])
+            for id_ in self._gateways
+        }
+        self._refused: dict[str, OrderedDict[tuple[str, int], str]] = {
+            id_: OrderedDict() for id_ in self._gateways
+        }
+
+    def consume(self, lane: Lane, messages: Sequence[Message]) -> None:
+        if lane == "status":
+            self._statuses(messages)
+        else:
+            touched = self._store_group(lane, messages)
+            for gateway in touched:
+                self.send_receipt(gateway)
+        for message in messages:
+            message.acknowledge()
+
+    def retry(self, held: Quarantined) -> str | None:
+        """Put a quarantined item to the checks again; None when it was stored, else why not."""
+        name = BatchId(RETRIED, self._store.store_id, held.id)
+        outcome = readmit_rows(held.payload, name) or admit(
+            held.topic, held.payload, self._gateways
+        )
+        if isinstance(outcome, Rejected):
+            return outcome.reason
+        if outcome.bad and outcome.batch.id == name:
+            return outcome.bad[0][-1]
+        lane = topics.parse(held.topic)
+        live = lane is not None and lane.lane == "live"
+        written = self._store.write([outcome.batch], self._now_ms(), backlog=not live)
+        if written.refused:
+            return written.refused[0][1]
+        self._store.quarantine_retried(held.id)
+        gateway = outcome.batch.id.gateway
+        if gateway in self._gateways:
+            self._accepted(outcome)
+            self.send_receipt(gateway)
+        return None
+
+    # -- batches --------------------------------------------------------------------------
+
+    def _store_group(self, lane: Lane, messages: Sequence[Message]) -> list[str]:
+        """The gateways that are owed a receipt."""
+        touched: dict[str, None] = {}
+        group: dict[BatchId, tuple[AdmittedBatch, Message]] = {}
+        for message in messages:
+            outcome = admit(message.topic, message.payload, self._gateways)
+            if isinstance(outcome, Rejected):
+                self._reject(message, outcome)
+                if outcome.source in self._gateways:
+                    touched[outcome.source] = None
+                continue
+            if outcome.bad:
+                self._hold_rows(message, outcome)
+            batch = outcome.batch
+            touched[batch.id.gateway] = None
+            namesake = group.get(batch.id)
+            if namesake is not None and namesake[0].digest != batch.digest:
+                self._write(lane, group)  # so that the one refused is the one that came second
+                group = {}
+            group[batch.id] = (batch, message)
+            self._accepted(outcome)
+        self._write(lane, group)
+        return list(touched)
+
+    def _write(self, lane: Lane, group: Mapping[BatchId, tuple[AdmittedBatch, Message]]) -> None:
+        if not group:
+            return
+        batches = [batch for batch, _ in group.values()]
+        written = self._store.write(batches, self._now_ms(), backlog=lane == "backlog")
+        for id_, reason in written.refused:
+            name = (id_.epoch, id_.seq)
+            self._reject(group[id_][1], Rejected(id_.gateway, reason, security=True, name=name))
+
+    def _accepted(self, outcome: Admitted) -> None:
+        id_ = outcome.batch.id
+        self._kid[id_.gateway] = outcome.kid
+        self._refused[id_.gateway].pop((id_.epoch, id_.seq), None)
+        recent = self._recent[id_.gateway]
+        recent[id_.epoch] = None
+        recent.move_to_end(id_.epoch)
+        if len(recent) > EPOCHS_IN_RECEIPT:
+            recent.popitem(last=False)
+
+    def _hold_rows(self, message: Message, outcome: Admitted) -> None:
+        reason = f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"
+        source = outcome.batch.id.gateway
+        self._store.quarantine(source, message.topic, reason, keep_rows(outcome), self._now_ms())
+        log.warning("readings quarantined", extra={"gateway": source, "reason": reason})
+
+    def _reject(self, message: Message, rejected: Rejected) -> None:
+        self._store.quarantine(
+            rejected.source, message.topic, rejected.reason, message.payload, self._now_ms()
+        )
+        log.warning(
+            "security event" if rejected.security else "batch quarantined",
+            extra={
+                "gateway": rejected.source,
+                "reason": rejected.reason,
+                "topic": message.topic,
+                "batch": rejected.name,
+                "size_bytes": len(message.payload),
+            },
+        )
+        refused = self._refused.get(rejected.source)
+        if refused is not None and rejected.name is not None:
+            refused[rejected.name] = rejected.reason
+            if len(refused) > REFUSED_IN_RECEIPT:
+                refused.popitem(last=False)
+
+    # -- receipts and statuses ------------------------------------------------------------
+
+    def send_receipts(self) -> None:
+        for gateway in self._gateways:
+            self.send_receipt(gateway)
+
+    def send_receipt(self, gateway: str) -> None:
+        """What of this gateway is on disk, as of now."""
+        kid = self._kid.get(gateway)
+        if kid is None:
+            return
+        held = self._store.ledger(GatewayId(gateway))
+        recent = self._recent[gateway]
+        receipt = receipt_v1.Receipt(
+            self._store.store_id,
+            self._store.last_arrival(),
+            {
+                epoch: (ledger.through, list(ledger.ranges))
+                for epoch, ledger in held.items()
+                if epoch in recent
+            },
+            [(*name, reason) for name, reason in self._refused[gateway].items()],
+        )
+        known = self._gateways[gateway]
+        self._publish(
+            topics.receipt(known.partition, gateway),
+            receipt_v1.encode(receipt, known.keys[kid]),
+        )
+
+    def _statuses(self, messages: Sequence[Message]) -> None:
+        newest: dict[str, Message] = {}
+        for message in messages:
+            newest[message.topic] = message
+        for topic, message in newest.items():
+            parsed = topics.parse(topic)
+            known = self._gateways.get(parsed.gateway) if parsed else None
+            if known is None or parsed is None or parsed.partition != known.partition:
+                self._reject(message, Rejected(topic[:128], "status of a stranger", security=True))
+                continue
+            try:
+                status_v1.decode(message.payload)
+            except status_v1.BadStatus as error:
+                self._reject(message, Rejected(known.id, error.reason, security=False))
+                continue
+            self._store.put_status(GatewayId(known.id), message.payload, self._now_ms())

@@ -1,0 +1,73 @@
+"""Ingest: off the broker, into the store, and a receipt back.
+
+Two sessions, so that a backlog in flight never holds up a live message; one writer, which
+is the thread that called ``run``.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from ingest.consume import Consumer
+from ingest.inbox import Inbox
+from ingest.keys import read_gateways, read_secret
+from ingest.quarantine import fulfil, wishes
+from ingest.session import Session
+from ingest.settings import Settings
+from store.connect import open_readings
+from wire import hello_v1, topics
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5  # how long a stop or a wish may wait when nothing arrives
+
+
+def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
+    """Until ``stop`` is set. Raises ``Locked`` when another ingest writes the same file."""
+    store = open_readings(
+        settings.readings_path,
+        write=True,
+        floor_days=settings.floor_days,
+        quarantine_bytes_per_source=settings.quarantine_bytes_per_source,
+    )
+    try:
+        inbox = Inbox(settings.group_ms / 1000)
+        greet = threading.Event()
+        name = f"ingest-{store.store_id}-{secrets.token_hex(3)}"
+        live = Session(
+            f"{name}-live",
+            {topics.BATCHES("live"): "live", topics.STATUSES: "status"},
+            inbox,
+            greet.set,
+        )
+        backlog = Session(
+            f"{name}-backlog", {topics.BATCHES("backlog"): "backlog"}, inbox, greet.set
+        )
+        consumer = Consumer(
+            store, read_gateways(settings.gateways), partial(live.publish, retain=True), now_ms
+        )
+        hello = hello_v1.encode(hello_v1.Hello(store.store_id, now_ms()))
+        folder = wishes(settings.readings_path)
+        password = read_secret(settings.password_file)
+        for session in (live, backlog):
+            session.start(settings.broker_url, settings.username, password)
+        log.info("ingest runs", extra={"store": store.store_id, "n": store.last_arrival()})
+        try:
+            while not stop.is_set():
+                if greet.is_set() and live.ready and backlog.ready:
+                    greet.clear()
+                    consumer.send_receipts()
+                    live.publish(topics.HELLO, hello, retain=False)
+                taken = inbox.take(LOOK_S)
+                if taken is not None:
+                    consumer.consume(*taken)
+                for id_, reason in fulfil(folder, store, consumer).items():
+                    log.info("quarantine retried", extra={"id": id_, "refused": reason})
+        finally:
+            inbox.close()
+            for session in (live, backlog):
+                session.stop()
+    finally:
+        store.close()
