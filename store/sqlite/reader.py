@@ -34,18 +34,18 @@ TOTALS = ("stored", "duplicates", "conflicts", "quarantined", "batches", "too_la
 
 _HOURS = "WITH RECURSIVE h(x) AS (VALUES(?1) UNION ALL SELECT x + 1 FROM h WHERE x < ?2) "
 _BETWEEN = (
-    _HOURS + "SELECT ts, count, quality FROM h CROSS JOIN reading r "
-    "ON r.hour = h.x AND r.series = ?3 AND r.ts >= ?4 AND r.ts < ?5 LIMIT ?6"  # noqa: S608 - constants
+    _HOURS + "SELECT ts, count, quality FROM h CROSS JOIN reading r "  # noqa: S608 - constants
+    "ON r.hour = h.x AND r.series = ?3 AND r.ts >= ?4 AND r.ts < ?5 LIMIT ?6"
 )
 _RAW_BUCKETS = (
-    _HOURS + "SELECT (ts - ?6) / ?7, count(*), min(count), max(count), sum(count) "
+    _HOURS + "SELECT (ts - ?6) / ?7, count(*), min(count), max(count), sum(count) "  # noqa: S608 - constants
     "FROM h CROSS JOIN reading r ON r.hour = h.x AND r.series = ?3 AND r.ts >= ?4 AND r.ts < ?5 "
-    f"WHERE quality & {int(NOT_VALID)} = 0 GROUP BY 1 ORDER BY 1"  # noqa: S608 - constants
+    f"WHERE quality & {int(NOT_VALID)} = 0 GROUP BY 1 ORDER BY 1"
 )
 _ROLLED_BUCKETS = (
-    _HOURS + f"SELECT (r.hour * {HOUR_MS} - ?4) / ?5, sum(n), min(low), max(high), sum(total) "
+    _HOURS + f"SELECT (r.hour * {HOUR_MS} - ?4) / ?5, sum(n), min(low), max(high), sum(total) "  # noqa: S608 - constants
     "FROM h CROSS JOIN rollup r ON r.hour = h.x AND r.series = ?3 "
-    "WHERE n > 0 GROUP BY 1 ORDER BY 1"  # noqa: S608 - constants
+    "WHERE n > 0 GROUP BY 1 ORDER BY 1"
 )
 
 

@@ -42,12 +42,12 @@ Row = tuple[int, int, int, int, int]  # hour, series, ts, count, quality
 
 _INSERT = "INSERT OR IGNORE INTO reading VALUES(?, ?, ?, ?, ?)"
 _ROLL_UP = (
-    "INSERT OR REPLACE INTO rollup SELECT hour, series, count(*), "
+    "INSERT OR REPLACE INTO rollup SELECT hour, series, count(*), "  # noqa: S608 - constants
     f"count(*) FILTER (WHERE quality & {int(NOT_VALID)} = 0), "
     f"min(count) FILTER (WHERE quality & {int(NOT_VALID)} = 0), "
     f"max(count) FILTER (WHERE quality & {int(NOT_VALID)} = 0), "
     f"ifnull(sum(count) FILTER (WHERE quality & {int(NOT_VALID)} = 0), 0), "
-    f"count(*) FILTER (WHERE quality & {int(Quality.CONFLICT)}) FROM reading "  # noqa: S608 - constants
+    f"count(*) FILTER (WHERE quality & {int(Quality.CONFLICT)}) FROM reading "
 )
 _ROLL_UP_ONE = _ROLL_UP + "WHERE hour = ? AND series = ? GROUP BY hour, series"
 _ROLL_UP_HOURS = _ROLL_UP + "WHERE hour >= ? AND hour < ? GROUP BY hour, series"
@@ -430,7 +430,7 @@ class SqliteStore(SqliteReader):
         digest = hashlib.blake2b(payload, digest_size=16).digest()
         with self._one_at_a_time, self._db:
             kept = self._hold(self._bounded(source), topic, reason, payload, received_at_ms, digest)
-        return kept
+        return kept  # noqa: RET504 - mypy takes the context to swallow exceptions
 
     def _hold(
         self,
