@@ -23,6 +23,11 @@ _OURS = re.compile(
     r"(?:https?://[^/?#]+(?:/[^?#]*)?/id/|urn:coldtrail:)"
     r"(lot|pack|room|site)[/:]([A-Za-z0-9][A-Za-z0-9._~-]{0,63})"
 )
+_CBV = re.compile(
+    r"(?:urn:epcglobal:cbv:(?:bizstep|disp|btt|sdt):"
+    r"|(?:https?://(?:ref\.|www\.)?gs1\.org/(?:cbv|voc)/|cbv:)(?:BizStep|Disp|BTT|SDT)-)"
+    r"([A-Za-z_]+)"
+)
 
 # CBV 2.0 business steps after which the goods are on the road, or no more.
 LEAVING = frozenset({"departing", "shipping", "transporting"})
@@ -120,12 +125,9 @@ def lot_event(body: Mapping[str, Any]) -> LotEvent:
 
 def bare(word: str) -> str:
     """A CBV word without its prefix: ``urn:epcglobal:cbv:bizstep:storing``, the web
-    vocabulary's ``…/voc/BizStep-storing`` and ``storing`` are the same."""
-    if word.startswith("urn:epcglobal:cbv:"):
-        return word.rpartition(":")[2]
-    if "/voc/" in word or word.startswith("cbv:"):
-        return word.rpartition("-")[2]
-    return word
+    vocabulary's ``https://ref.gs1.org/cbv/BizStep-storing`` and ``storing`` are the same."""
+    found = _CBV.fullmatch(word)
+    return found[1] if found else word
 
 
 def _objects(body: Mapping[str, Any], epcs: str, quantities: str) -> tuple[ObjectId, ...]:

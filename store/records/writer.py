@@ -14,7 +14,9 @@ import stamina
 from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+from domain.commodity import COMMODITIES
 from domain.judgement import Rule
+from domain.profile import Impossible, resolve
 from domain.reading import ProbeId, RoomId
 from store.records import capture, checks
 from store.records import schema as t
@@ -238,7 +240,8 @@ class SqlRecords(SqlRecordsReader):
 
     def add_lot(self, lot: Lot, *, by: str, now_ms: int) -> ChangeNo:
         checks.lot(lot)
-        _known_commodity(lot.commodity)
+        if lot.commodity not in COMMODITIES:
+            raise Refused("commodity", f"unknown: {lot.commodity[:64]!r}")
 
         def work(c: Connection) -> ChangeNo:
             before = c.execute(select(t.lots).where(t.lots.c.id == lot.id)).first()
@@ -324,27 +327,15 @@ def _end(c: Connection, held_m: int, at_ms: int, m: int) -> None:
 
 def _possible(rule: Rule) -> None:
     try:
-        from domain.profile import Impossible, resolve
-    except ModuleNotFoundError:
-        return
-    try:
         resolve(rule)
     except Impossible as error:
         raise Refused(error.field, error.reason) from error
 
 
-def _known_commodity(name: str) -> None:
-    try:
-        from domain.commodity import COMMODITIES
-    except ModuleNotFoundError:
-        return
-    if name not in COMMODITIES:
-        raise Refused("commodity", f"unknown: {name[:64]!r}")
-
-
 def _overrides_possible(
     c: Connection, room: RoomId, at_ms: int, overrides: Mapping[str, Any]
 ) -> None:
+    """``rule_changed`` replaces the overrides of the rule that holds at that moment."""
     r = t.rules.c
     held = c.execute(
         select(t.rules)
