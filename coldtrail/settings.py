@@ -1,0 +1,369 @@
+"""``coldtrail.toml`` and its folder: what each role is told at its start.
+
+The file says only what differs from the defaults. A key that is not known stops the start and
+is named. Secrets stand in files of their own; here are their paths.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from coldtrail import clock
+
+if TYPE_CHECKING:  # each role imports its own settings alone: a gateway has no web framework
+    import alerts.settings
+    import api.settings
+    import coldtrail.sms_centre.service
+    import gateway.settings
+    import ingest.settings
+    import traceability.settings
+
+FILE = "coldtrail.toml"
+DEFAULT_PORT_BASE = 18800
+EDGE_PORTS = 10  # first of three ports of each gateway: MQTT, NATS, page on the LAN
+
+GatewayName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Port = Annotated[int, msgspec.Meta(ge=1024, le=65000)]
+Trust = Literal["kernel", "host"]
+
+
+class Wrong(Exception):
+    """The settings cannot be used; the text names the key and what is wrong with it."""
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file; an unknown key is refused."""
+
+
+class Clock(Table, frozen=True):
+    """``[clock]``. ``start`` and ``rate`` are for tests and the demo only."""
+
+    trust: Trust = "kernel"
+    start: datetime | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 1.0
+
+
+class Gateway(Table, frozen=True):
+    """One ``[[gateway]]``. ``clock_trust`` overrides ``[clock] trust`` for this one."""
+
+    id: GatewayName
+    partition: Annotated[int, msgspec.Meta(ge=0, le=63)]
+    kid: str = "k1"
+    clock_trust: Trust | None = None
+    cut_every_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.0
+    window_bytes_live: Annotated[int, msgspec.Meta(ge=4096)] = 256 * 1024
+    window_bytes_backlog: Annotated[int, msgspec.Meta(ge=4096)] = 512 * 1024
+
+
+class Ingest(Table, frozen=True):
+    floor_days: Annotated[int, msgspec.Meta(ge=1)] = 3650
+    quarantine_bytes_per_source: Annotated[int, msgspec.Meta(ge=0)] = 64 * 1024 * 1024
+
+
+class Influx(Table, frozen=True):
+    """No ``url``: no follower. ``kind`` 1: ``/write`` and a database; 2: org and bucket."""
+
+    url: str = ""
+    kind: Literal["1", "2"] = "2"
+    database: str = "coldtrail"
+    org: str = "coldtrail"
+    bucket: str = "coldtrail"
+    token_file: str = ""
+
+
+class Alerts(Table, frozen=True):
+    """No ``sms_url``: the SMS centre of this folder. ``tell_from``: what ended before is never
+    told; without it, the moment ``notices.db`` is made."""
+
+    sms_url: str = ""
+    sms_password_file: str = ""
+    tell_from: datetime | None = None
+
+
+class Api(Table, frozen=True):
+    host: str = "127.0.0.1"
+
+
+class SmsCentre(Table, frozen=True):
+    """``names``: phone number to the name on the demo phone's page."""
+
+    names: dict[str, str] = {}
+
+
+class File(Table, frozen=True):
+    port_base: Port = DEFAULT_PORT_BASE
+    base_url: str = ""  # what a buyer's phone reaches; printed in QR codes
+    timezone: str = "Asia/Shanghai"
+    clock: Clock = Clock()
+    gateway: list[Gateway] = []
+    ingest: Ingest = Ingest()
+    influx: Influx = Influx()
+    alerts: Alerts = Alerts()
+    api: Api = Api()
+    sms_centre: SmsCentre = SmsCentre()
+
+
+def load(folder: Path) -> "Installation":
+    """``Wrong`` when the file is missing or says what cannot be."""
+    path = folder / FILE
+    try:
+        file = msgspec.toml.decode(path.read_bytes(), type=File)
+    except FileNotFoundError as error:
+        raise Wrong(f"{path} does not exist: make the folder with `coldtrail init`") from error
+    except msgspec.DecodeError as error:  # also what does not fit its type
+        raise Wrong(f"{path}: {error}") from error
+    if not file.gateway:
+        raise Wrong(f"{path}: at least one [[gateway]]")
+    ids = [g.id for g in file.gateway]
+    if twice := sorted({id for id in ids if ids.count(id) > 1}):
+        raise Wrong(f"{path}: gateway id {', '.join(twice)} stands there twice")
+    if (start := file.clock.start) is not None and start.tzinfo is None:
+        raise Wrong(f"{path}: `clock.start` needs a time zone, for example Z")
+    return Installation(folder.resolve(), file)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where a gateway's things are: role names, ports, files."""
+
+    gateway: Gateway
+    index: int
+    folder: Path
+    port_base: int
+
+    @property
+    def role(self) -> str:
+        return "gateway" if self.index == 0 else f"gateway-{self.gateway.id}"
+
+    @property
+    def broker_role(self) -> str:
+        return "edge-broker" if self.index == 0 else f"edge-broker-{self.gateway.id}"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / self.role
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    def port(self, offset: int) -> int:
+        """0 MQTT, 1 NATS, 2 the page on the LAN."""
+        return self.port_base + EDGE_PORTS + 3 * self.index + offset
+
+    @property
+    def mqtt_url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port(0)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A folder with its settings; every path that it gives is absolute."""
+
+    folder: Path
+    file: File
+
+    @property
+    def server(self) -> Path:
+        return self.folder / "server"
+
+    @property
+    def keys(self) -> Path:
+        return self.server / "keys"
+
+    @property
+    def base_url(self) -> str:
+        return self.file.base_url.rstrip("/") or self.api_url
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port(0)}"
+
+    @property
+    def broker_url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port(1)}"
+
+    @property
+    def phone_url(self) -> str:
+        """The demo phone's page, empty when another carrier is used."""
+        return "" if self.file.alerts.sms_url else f"http://127.0.0.1:{self.port(4)}/"
+
+    def port(self, offset: int) -> int:
+        """0 api, 1 central MQTT, 2 central NATS, 3 SMPP, 4 phone page."""
+        return self.file.port_base + offset
+
+    def edges(self) -> list[Edge]:
+        return [
+            Edge(g, i, self.folder, self.file.port_base) for i, g in enumerate(self.file.gateway)
+        ]
+
+    def edge(self, role: str) -> Edge:
+        """Of a role ``gateway…`` or ``edge-broker…``."""
+        return next(e for e in self.edges() if role in (e.role, e.broker_role))
+
+    def roles(self) -> list[str]:
+        """In the order of the start; stopped the other way round."""
+        edges = self.edges()
+        return [
+            "broker",
+            *(e.broker_role for e in edges),
+            "api",  # it alone makes the tables that the followers wait for
+            "ingest",
+            *(e.role for e in edges),
+            "alerts",
+            "traceability",
+            *(["influx"] if self.file.influx.url else []),
+            *([] if self.file.alerts.sms_url else ["sms-centre"]),
+        ]
+
+    def now_ms(self) -> clock.NowMs:
+        told = self.file.clock
+        if told.start is None and told.rate == 1.0:
+            return clock.machine_ms
+        anchor_ms = clock.anchor(self.folder / "clock-anchor")
+        start_ms = anchor_ms if told.start is None else _ms(told.start)
+        return clock.story(start_ms, told.rate, anchor_ms)
+
+    def path(self, text: str) -> str:
+        """As it stands in the file: relative paths count from the folder."""
+        return str(self.folder / text) if text else ""
+
+    def gateway_settings(self, edge: Edge) -> "gateway.settings.Settings":
+        from gateway.settings import DeviceUser, Settings
+
+        g, keys = edge.gateway, edge.keys
+        return Settings(
+            id=g.id,
+            partition=g.partition,
+            edge_url=edge.mqtt_url,
+            edge_username="gateway",
+            edge_password_file=str(keys / "gateway.password"),
+            edge_users_file=str(edge.home / "edge-users.conf"),
+            edge_broker_pid_file=str(self.folder / "pids" / f"{edge.broker_role}.pid"),
+            edge_nats_url=f"nats://127.0.0.1:{edge.port(1)}",
+            edge_nats_username="admin",
+            edge_nats_password_file=str(keys / "admin.password"),
+            device_users=[
+                DeviceUser(username="installer", password_file=str(keys / "installer.password"))
+            ],
+            uplink_url=self.broker_url,
+            uplink_username=f"gw-{g.id}",
+            uplink_password_file=str(keys / "uplink.password"),
+            tag_key_file=str(keys / f"tag-{g.kid}.key"),
+            kid=g.kid,
+            key_file=str(keys / "sealing.key"),
+            outbox_path=str(edge.home / "outbox.db"),
+            store_id_file=str(edge.home / "store-id"),
+            clock_trust=g.clock_trust or self.file.clock.trust,
+            cut_every_s=g.cut_every_s,
+            window_bytes_live=g.window_bytes_live,
+            window_bytes_backlog=g.window_bytes_backlog,
+            lan_page_port=edge.port(2),
+        )
+
+    def ingest_settings(self) -> "ingest.settings.Settings":
+        from ingest.settings import Gateway as Known
+        from ingest.settings import Settings
+
+        return Settings(
+            broker_url=self.broker_url,
+            username="ingest",
+            password_file=str(self.keys / "ingest.password"),
+            readings_path=str(self.server / "readings.db"),
+            gateways=[
+                Known(
+                    id=g.id,
+                    partition=g.partition,
+                    keys={g.kid: str(self.keys / f"tag-{g.id}-{g.kid}.key")},
+                )
+                for g in self.file.gateway
+            ],
+            floor_days=self.file.ingest.floor_days,
+            quarantine_bytes_per_source=self.file.ingest.quarantine_bytes_per_source,
+        )
+
+    def influx_settings(self) -> "ingest.settings.InfluxSettings":
+        from ingest.settings import InfluxSettings
+
+        i = self.file.influx
+        return InfluxSettings(
+            url=i.url,
+            kind=i.kind,
+            database=i.database,
+            organization=i.org,
+            bucket=i.bucket,
+            token_file=self.path(i.token_file),
+            readings_path=str(self.server / "readings.db"),
+            records_path=str(self.server / "records.db"),
+            facts_path=str(self.server / "facts.db"),
+            cursor_path=str(self.server / "influx.db"),
+        )
+
+    def alerts_settings(self) -> "alerts.settings.Settings":
+        from alerts.settings import Settings
+
+        a = self.file.alerts
+        own = f"smpp://coldtrail@127.0.0.1:{self.port(3)}?from=10690001"
+        return Settings(
+            readings_path=str(self.server / "readings.db"),
+            records_path=str(self.server / "records.db"),
+            facts_path=str(self.server / "facts.db"),
+            notices_path=str(self.server / "notices.db"),
+            sms_url=a.sms_url or own,
+            sms_password_file=self.path(a.sms_password_file) or str(self.keys / "sms.password"),
+            api_url=self.api_url,
+            api_token_file=str(self.keys / "admin.token"),
+            tell_from_ms=None if a.tell_from is None else _ms(a.tell_from),
+        )
+
+    def traceability_settings(self) -> "traceability.settings.Settings":
+        from traceability.settings import Settings
+
+        return Settings(
+            readings_path=str(self.server / "readings.db"),
+            records_path=str(self.server / "records.db"),
+            facts_path=str(self.server / "facts.db"),
+            trace_path=str(self.server / "trace.db"),
+            signing_key_file=str(self.keys / "signing.key"),
+            base_url=self.base_url,
+        )
+
+    def api_settings(self) -> "api.settings.Settings":
+        from api.settings import Settings
+
+        return Settings(
+            port=self.port(0),
+            host=self.file.api.host,
+            readings_path=str(self.server / "readings.db"),
+            records_path=str(self.server / "records.db"),
+            facts_path=str(self.server / "facts.db"),
+            notices_path=str(self.server / "notices.db"),
+            trace_path=str(self.server / "trace.db"),
+            admin_token_file=str(self.keys / "admin.token"),
+            session_key_file=str(self.keys / "session.key"),
+            base_url=self.base_url,
+            status_path=str(self.folder / "status.json"),
+            influx_cursor_path=str(self.server / "influx.db") if self.file.influx.url else "",
+            signing_public_key_file=str(self.keys / "signing.pub"),
+            demo_phone_url=self.phone_url,
+            timezone=self.file.timezone,
+        )
+
+    def sms_centre_settings(self) -> "coldtrail.sms_centre.service.Settings":
+        from coldtrail.sms_centre.service import Settings
+
+        return Settings(
+            smpp_port=self.port(3),
+            page_port=self.port(4),
+            system_id="coldtrail",
+            password_file=str(self.keys / "sms.password"),
+            path=str(self.server / "sms-centre.db"),
+            names=self.file.sms_centre.names,
+        )
+
+
+def _ms(instant: datetime) -> int:
+    return round(instant.timestamp() * 1000)

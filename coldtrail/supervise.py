@@ -1,0 +1,254 @@
+"""A process for each role, started again when it dies, stopped in order.
+
+One thread starts and watches all of them, because children die with the *thread* that
+started them. What runs stands in ``status.json`` and ``pids/``; a lock on the folder keeps a
+second supervisor out. In production systemd or compose does this job.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import msgspec
+
+from coldtrail.process import die_with_parent
+from coldtrail.settings import Installation
+
+log = logging.getLogger(__name__)
+
+State = Literal["starting", "running", "restarting", "stopping", "stopped"]
+
+FIRST_PAUSE_S = 0.2  # before the first restart; doubles while the role keeps dying young
+LONGEST_PAUSE_S = 5.0
+YOUNG_S = 10.0
+STEADY_S = 0.5  # alive for so long: "running"
+STOP_S = 10.0  # for each role; then it is killed
+WATCH_S = 0.05
+
+
+class AlreadyUp(Exception):
+    """Another supervisor has the folder."""
+
+
+class RoleState(msgspec.Struct, frozen=True):
+    """``restarts`` since this supervisor started."""
+
+    pid: int | None
+    state: State
+    restarts: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """``status.json``: replaced as a whole, so a reader never sees half of it."""
+
+    pid: int
+    roles: dict[str, RoleState]
+
+
+@dataclass(slots=True)
+class _Child:
+    role: str
+    process: "subprocess.Popen[bytes] | None" = None
+    state: State = "stopped"
+    restarts: int = 0
+    started_s: float = 0.0
+    start_again_s: float = 0.0
+    deaths: int = 0  # in a row, young
+
+    def report(self) -> RoleState:
+        return RoleState(self.process.pid if self.process else None, self.state, self.restarts)
+
+
+class Supervisor:
+    """``start`` returns at once; ``stop`` when every role has ended. Also a context manager."""
+
+    def __init__(self, installation: Installation, roles: Sequence[str] | None = None) -> None:
+        self._folder = installation.folder
+        self._children = [_Child(role) for role in roles or installation.roles()]
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="supervisor")
+        self._lock_file = -1
+        self._reported: Report | None = None
+
+    def start(self) -> None:
+        """``AlreadyUp`` when the folder has a supervisor."""
+        for name in ("pids", "logs"):
+            (self._folder / name).mkdir(exist_ok=True)
+        self._lock_file = os.open(lock_path(self._folder), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock_file)
+            raise AlreadyUp(f"{self._folder} is up already") from error
+        for child in self._children:
+            child.state = "starting"
+        self._report()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """True when everything has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def states(self) -> dict[str, RoleState]:
+        return {child.role: child.report() for child in self._children}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                for child in self._children:
+                    self._tend(child)
+                self._report()
+                self._stopping.wait(WATCH_S)
+            for child in reversed(self._children):
+                self._end(child)
+        finally:
+            self._report()
+            os.close(self._lock_file)
+
+    def _tend(self, child: _Child) -> None:
+        now_s = time.monotonic()
+        if child.process is None:
+            if now_s >= child.start_again_s:
+                self._spawn(child)
+            return
+        code = child.process.poll()
+        if code is None:
+            if child.state == "starting" and now_s - child.started_s > STEADY_S:
+                child.state = "running"
+            return
+        child.deaths = min(child.deaths + 1, 10) if now_s - child.started_s < YOUNG_S else 0
+        pause_s = min(FIRST_PAUSE_S * 2.0 ** max(child.deaths - 1, 0), LONGEST_PAUSE_S)
+        log.warning(
+            "role died",
+            extra={
+                "died": child.role,
+                "pid": child.process.pid,
+                "code": code,
+                "retry_in_s": pause_s,
+            },
+        )
+        child.process = None
+        child.state = "restarting"
+        child.restarts += 1
+        child.start_again_s = now_s + pause_s
+        self._pid_file(child.role).unlink(missing_ok=True)
+
+    def _spawn(self, child: _Child) -> None:
+        with (self._folder / "logs" / f"{child.role}.log").open("ab") as output:
+            child.process = subprocess.Popen(
+                command(child.role, self._folder),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the supervisor, which stops in order
+                preexec_fn=die_with_parent,
+            )
+        child.started_s = time.monotonic()
+        child.state = "starting"
+        _replace(self._pid_file(child.role), f"{child.process.pid}\n".encode())
+
+    def _end(self, child: _Child) -> None:
+        if child.process is not None:
+            child.state = "stopping"
+            self._report()
+            child.process.send_signal(signal.SIGTERM)
+            if not _ended(child.process, STOP_S):
+                log.error("role did not stop", extra={"killed": child.role})
+                child.process.kill()
+                child.process.wait()
+            child.process = None
+        child.state = "stopped"
+        self._pid_file(child.role).unlink(missing_ok=True)
+
+    def _report(self) -> None:
+        report = Report(os.getpid(), self.states())
+        if report != self._reported:
+            _replace(report_path(self._folder), msgspec.json.encode(report))
+            self._reported = report
+
+    def _pid_file(self, role: str) -> Path:
+        return self._folder / "pids" / f"{role}.pid"
+
+
+def command(role: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "coldtrail.roles", role, "--data", str(folder)]
+
+
+def lock_path(folder: Path) -> Path:
+    return folder / "up.lock"
+
+
+def report_path(folder: Path) -> Path:
+    return folder / "status.json"
+
+
+def is_up(folder: Path) -> bool:
+    """True while a supervisor holds the folder."""
+    try:
+        fd = os.open(lock_path(folder), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def until_signal(stop: Callable[[], None]) -> None:
+    """Call ``stop`` at the first SIGINT or SIGTERM; a second one ends this process at once, and
+    the roles with it."""
+    came = threading.Event()
+
+    def note(_number: int, _frame: object) -> None:
+        if came.is_set():
+            os._exit(130)
+        came.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    came.wait()
+    stop()
+
+
+def _ended(process: "subprocess.Popen[bytes]", timeout_s: float) -> bool:
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _replace(path: Path, raw: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(raw)
+    fresh.replace(path)
