@@ -1,0 +1,1 @@
+"""How ``facts.db`` came to its tables. Derived: deleting the file rebuilds it."""

@@ -1,0 +1,124 @@
+"""Reading ``facts.db``: a connection for each page of at most 1,000 rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row, Select, or_, select
+
+from domain.reading import RoomId
+from store.facts import schema as t
+from store.facts_ports import StoredFact, StoredFlag, StoredPause
+
+PAGE_ROWS = 1_000
+
+
+class SqlFactsReader:
+    """``store.facts_ports.FactsReader``; safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        with self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def facts(
+        self,
+        room: RoomId | None = None,
+        *,
+        active: bool | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 1000,
+    ) -> list[StoredFact]:
+        query = select(t.facts).where(t.facts.c.newest, ~t.facts.c.withdrawn)
+        if room is not None:
+            query = query.where(t.facts.c.room == room)
+        if active is not None:
+            query = query.where(
+                t.facts.c.cleared_ms.is_(None) if active else t.facts.c.cleared_ms.is_not(None)
+            )
+        if from_ms is not None:
+            query = query.where(or_(t.facts.c.cleared_ms.is_(None), t.facts.c.cleared_ms > from_ms))
+        if to_ms is not None:
+            query = query.where(t.facts.c.began_ms < to_ms)
+        query = query.order_by(t.facts.c.fired_ms.desc(), t.facts.c.seq.desc())
+        return [stored(r) for r in self._rows(query.limit(min(limit, PAGE_ROWS)))]
+
+    def fact(self, id: str) -> list[StoredFact]:
+        query = select(t.facts).where(t.facts.c.id == id).order_by(t.facts.c.version)
+        return [stored(r) for r in self._rows(query.limit(PAGE_ROWS))]
+
+    def versions_after(self, seq: int, limit: int = 500) -> list[StoredFact]:
+        query = select(t.facts).where(t.facts.c.seq > seq).order_by(t.facts.c.seq)
+        return [stored(r) for r in self._rows(query.limit(min(limit, PAGE_ROWS)))]
+
+    def pauses(self, room: RoomId, from_ms: int, to_ms: int) -> list[StoredPause]:
+        c = t.pauses.c
+        query = (
+            select(t.pauses)
+            .where(c.room == room, c.from_ms < to_ms, or_(c.to_ms.is_(None), c.to_ms > from_ms))
+            .order_by(c.from_ms, c.cause, c.nth)
+            .limit(PAGE_ROWS)
+        )
+        return [StoredPause(RoomId(r.room), r.cause, r.from_ms, r.to_ms) for r in self._rows(query)]
+
+    def flags(self, room: RoomId, from_ms: int, to_ms: int) -> list[StoredFlag]:
+        c = t.flags.c
+        query = (
+            select(t.flags)
+            .where(c.room == room, c.at_ms >= from_ms, c.at_ms < to_ms)
+            .order_by(c.at_ms, c.probe, c.quantity, c.reason)
+            .limit(PAGE_ROWS)
+        )
+        return [
+            StoredFlag(r.at_ms, RoomId(r.room), r.probe, r.quantity, r.reason)
+            for r in self._rows(query)
+        ]
+
+    def judged(self) -> Mapping[RoomId, tuple[int, int, int]]:
+        c = t.rooms.c
+        return {
+            RoomId(r.room): (r.n, r.m, r.horizon_ms)
+            for r in self._rows(select(c.room, c.n, c.m, c.horizon_ms))
+        }
+
+    def cursor(self) -> tuple[int, int]:
+        rows = self._rows(select(t.cursor.c.n, t.cursor.c.m))
+        return (rows[0].n, rows[0].m) if rows else (0, 0)
+
+    def cases(self, room: RoomId | None = None, limit: int = 200) -> list[Mapping[str, object]]:
+        """Cases opened by critical facts, newest first: fact, room, code, opened_ms."""
+        query = select(t.cases).where(~t.cases.c.withdrawn)
+        if room is not None:
+            query = query.where(t.cases.c.room == room)
+        query = query.order_by(t.cases.c.opened_ms.desc()).limit(min(limit, PAGE_ROWS))
+        return [
+            {"fact": r.fact, "room": r.room, "code": r.code, "opened_ms": r.opened_ms}
+            for r in self._rows(query)
+        ]
+
+
+def stored(row: Row[Any]) -> StoredFact:
+    return StoredFact(
+        id=row.id,
+        version=row.version,
+        room=RoomId(row.room),
+        code=row.code,
+        level=row.level,
+        began_at_ms=row.began_ms,
+        fired_at_ms=row.fired_ms,
+        cleared_at_ms=row.cleared_ms,
+        peak=None if row.peak is None else row.peak / 100,
+        degree_minutes=round(row.excess / 6_000_000, 2),
+        minutes_unknown=round(row.unknown_ms / 60_000, 2),
+        rule=row.rule,
+        withdrawn=bool(row.withdrawn),
+        n=row.n,
+        m=row.m,
+        core=row.core,
+        seq=row.seq,
+    )

@@ -1,0 +1,1 @@
+"""How ``notices.db`` came to its tables."""

@@ -1,0 +1,64 @@
+"""Reading ``notices.db``: what was told to whom, what they answered, which links are silent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row, Select, select
+
+from domain.reading import RoomId
+from store.notices import schema as t
+
+PAGE_ROWS = 1_000
+
+
+class SqlNoticesReader:
+    """``store.facts_ports.NoticesReader``; safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        with self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def notices(
+        self, room: RoomId | None = None, limit: int = 200
+    ) -> Sequence[Mapping[str, object]]:
+        c = t.notices.c
+        query = select(t.notices)
+        if room is not None:
+            query = query.where(c.room == room)
+        return [
+            {
+                "key": r.key, "at_ms": r.at_ms, "to": r.person, "phone": r.phone,
+                "channel": r.channel, "kind": r.kind, "codes": r.codes, "room": r.room,
+                "text": r.text, "code": r.code, "state": r.state, "sent_at_ms": r.sent_ms,
+                "attempts": r.attempts, "fact_ids": r.facts,
+            }
+            for r in self._rows(query.order_by(c.seq.desc()).limit(min(limit, PAGE_ROWS)))
+        ]  # fmt: skip
+
+    def replies(self, limit: int = 200) -> Sequence[Mapping[str, object]]:
+        c = t.replies.c
+        query = select(t.replies).order_by(c.seq.desc()).limit(min(limit, PAGE_ROWS))
+        return [
+            {
+                "provider_id": r.provider_id, "from": r.phone, "person": r.person,
+                "text": r.text, "at_ms": r.at_ms, "understood": r.understood, "room": r.room,
+                "posted": not r.owed,
+            }
+            for r in self._rows(query)
+        ]  # fmt: skip
+
+    def links(self) -> Sequence[Mapping[str, object]]:
+        c = t.links.c
+        return [
+            {
+                "room": r.room, "probe": r.probe, "quantity": r.quantity,
+                "since_ms": r.since_ms, "level": r.level,
+            }
+            for r in self._rows(select(t.links).order_by(c.room, c.probe).limit(PAGE_ROWS))
+        ]  # fmt: skip
