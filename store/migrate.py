@@ -1,7 +1,7 @@
 """A derived or primary SQLite file with one writer: its lock, its tables, its engine.
 
 SQLAlchemy speaks through the standard library's SQLite with the rollback journal; see
-``store.records.engine`` for why. Each file has a folder of Alembic migrations of its own.
+``store.engine`` for why. Each file has a folder of Alembic migrations of its own.
 """
 
 import fcntl
@@ -14,8 +14,8 @@ from alembic.config import Config
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
-from store.records.engine import reader_engine, writer_engine
-from store.records.errors import AlreadyOpen, NotReady
+from store.engine import reader_engine, writer_engine
+from store.errors import AlreadyOpen, NotReady
 
 
 def open_writer(path: Path | str, migrations: Path) -> tuple[Engine, Callable[[], None]]:

@@ -1,4 +1,4 @@
-"""Why a change to records was not made, and why records cannot be read yet."""
+"""Why a change to records was not made."""
 
 
 class Refused(Exception):
@@ -8,11 +8,3 @@ class Refused(Exception):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
-
-
-class NotReady(Exception):
-    """The file is missing, or its tables are of another version: the api has yet to migrate it."""
-
-
-class AlreadyOpen(Exception):
-    """Another process is this file's writer."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from domain.reading import LotId, PersonId, ProbeId, RoomId, SiteId
 from store.records import schema as t
-from store.records.errors import NotReady
+from store.errors import NotReady
 from store.records.ports import (
     ROLES,
     Assignment,

@@ -1,8 +1,8 @@
-"""Connections to ``records.db``: the standard library's SQLite, rollback journal, short lives.
+"""Connections to the files that SQLAlchemy opens: the standard library's SQLite, rollback journal, short lives.
 
-The rollback journal, not WAL: this file is read by several processes through two
-libraries' worth of code, and one file must see one SQLite only. So a reader that lingers
-holds up every commit; connections are opened for one transaction and closed after it.
+The rollback journal, not WAL: the SQLite of the standard library may be older than the
+fix for the race at a WAL's reset. So a reader that lingers holds up every commit;
+connections are opened for one transaction and closed after it.
 """
 
 import sqlite3
