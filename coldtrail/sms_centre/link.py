@@ -20,15 +20,32 @@ IDLE_S = 120.0  # a silent client is dropped; ours enquires every 15 s
 
 
 class SmppServer(socketserver.ThreadingTCPServer):
+    """``server_close`` ends every link and returns when their threads have ended."""
+
     allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
 
     def __init__(self, port: int, system_id: str, password: str, memory: Memory) -> None:
         self.system_id = system_id
         self.password = password
         self.memory = memory
+        self._links: set[Link] = set()
+        self._links_lock = threading.Lock()
         super().__init__(("127.0.0.1", port), Link)
+
+    def add(self, link: "Link") -> None:
+        with self._links_lock:
+            self._links.add(link)
+
+    def remove(self, link: "Link") -> None:
+        with self._links_lock:
+            self._links.discard(link)
+
+    def server_close(self) -> None:
+        with self._links_lock:
+            links = list(self._links)
+        for link in links:
+            link.shut()
+        super().server_close()
 
 
 class Link(socketserver.BaseRequestHandler):
@@ -46,6 +63,7 @@ class Link(socketserver.BaseRequestHandler):
         self._answered = threading.Condition()
         self._answers: dict[int, int] = {}  # sequence of a deliver_sm: status
         self._handing_on: threading.Thread | None = None
+        self.server.add(self)
 
     def handle(self) -> None:
         try:
@@ -61,6 +79,7 @@ class Link(socketserver.BaseRequestHandler):
             return  # the client is gone
 
     def finish(self) -> None:
+        self.server.remove(self)
         self._ended.set()
         with self.server.memory.changed:
             self.server.memory.changed.notify_all()
@@ -141,7 +160,7 @@ class Link(socketserver.BaseRequestHandler):
                 return
             status = self._answer(sequence)
             if status is None:
-                self._shut()
+                self.shut()
                 return
             if status == pdu.TEMPORARY_APP_ERROR:
                 self._ended.wait(AGAIN_S)
@@ -157,7 +176,8 @@ class Link(socketserver.BaseRequestHandler):
             )
             return self._answers.pop(sequence, None)
 
-    def _shut(self) -> None:
+    def shut(self) -> None:
+        self._ended.set()
         try:
             self.request.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -1,0 +1,221 @@
+"""A text goes out over SMPP, shows on the phone, is receipted, and is answered."""
+
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from channels.ports import Outgoing, Refused, Reply, TryLater
+from coldtrail.sms_centre import pdu
+from coldtrail.sms_centre.memory import Memory, Shown
+from tests.support.servers import wait_until
+from tests.support.sms import NOON_MS, Centre, Heard, bound
+
+PHONE = "+8613800000001"
+LONG = "草莓一号库 7.6℃ 超过上限 4.0℃，自 13:32 起。请检查库门和制冷机组，货物转移到二号库。" * 3
+
+
+def inbox(centre: Centre) -> list[Shown]:
+    memory = Memory(Path(centre.settings.path), lambda: NOON_MS)
+    try:
+        return memory.inbox(PHONE.lstrip("+"))
+    finally:
+        memory.close()
+
+
+def page(centre: Centre, path: str = "/", **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{centre.settings.page_port}{path}", headers=headers
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def revision(centre: Centre) -> str:
+    return page(centre)[1].split('data-revision="')[1].split('"')[0]
+
+
+def answer_on_the_phone(centre: Centre, text: str, **headers: str) -> None:
+    form = urllib.parse.urlencode({"phone": PHONE, "text": text}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{centre.settings.page_port}/reply", data=form, headers=headers
+    )
+    with urllib.request.urlopen(request, timeout=10):  # noqa: S310 - loopback
+        pass
+
+
+def test_a_long_text_arrives_as_one_message_and_its_receipt_names_it(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with centre.running(), centre.channel(heard) as channel:
+        sent = bound(channel).send(Outgoing("k1", PHONE, LONG, "raise"))
+        wait_until(lambda: heard.receipts, 10, "the receipt")
+
+        assert heard.receipts == [(sent.provider_id, "delivered")]
+        assert [m.text for m in inbox(centre)] == [LONG]
+
+
+def test_the_same_key_sent_again_reaches_the_phone_once(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    message = Outgoing("k1", PHONE, LONG, "raise")
+    with centre.running():
+        with centre.channel(heard) as channel:
+            first = bound(channel).send(message)
+        with centre.channel(heard) as channel:
+            second = bound(channel).send(message)
+
+        assert first == second
+        assert len(inbox(centre)) == 1
+
+
+def test_a_reply_typed_on_the_phone_reaches_the_channel_once(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with centre.running(), centre.channel(heard) as channel:
+        bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
+        answer_on_the_phone(centre, "温度")
+        wait_until(lambda: heard.replies, 10, "the reply")
+
+        assert heard.replies == [Reply(heard.replies[0].provider_id, PHONE, "温度", NOON_MS)]
+        wait_until(lambda: inbox(centre)[-1].handed_on, 10, "the centre knows that it was taken")
+
+
+def test_a_reply_that_could_not_be_kept_comes_again_with_the_same_id(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+
+    def keep(reply: Reply) -> None:
+        heard.replies.append(reply)
+        if len(heard.replies) == 1:
+            raise TryLater("the store is busy")
+
+    with centre.running(), centre.channel(heard, on_reply=keep) as channel:
+        bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
+        answer_on_the_phone(centre, "1")
+        wait_until(lambda: len(heard.replies) == 2, 10, "the second time")
+
+    assert heard.replies[0] == heard.replies[1]
+
+
+def test_a_reply_typed_while_nobody_is_bound_is_handed_on_later(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with centre.running():
+        with centre.channel(heard) as channel:
+            bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
+        answer_on_the_phone(centre, "1")
+        with centre.channel(heard):
+            wait_until(lambda: heard.replies, 10, "the reply")
+
+    assert heard.replies[0].text == "1"
+
+
+def test_a_centre_that_starts_again_still_has_what_it_accepted(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    message = Outgoing("k1", PHONE, "草莓", "raise")
+    with centre.channel(heard) as channel:
+        with centre.running():
+            first = bound(channel).send(message)
+        wait_until(lambda: not channel.bound, 10, "the link is lost")
+        with pytest.raises(TryLater):
+            channel.send(message)
+        with centre.running():
+            assert bound(channel).send(message) == first
+
+    assert len(inbox(centre)) == 1
+
+
+def test_a_number_that_cannot_be_is_refused_for_good(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with (
+        centre.running(),
+        centre.channel(heard) as channel,
+        pytest.raises(Refused, match="0x0b"),
+    ):
+        bound(channel).send(Outgoing("k1", "+86-138", "草莓", "raise"))
+
+
+def test_a_wrong_password_never_binds(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with (
+        centre.running(),
+        centre.channel(heard, password="guessed") as channel,  # noqa: S106 - wrong on purpose
+        pytest.raises(TryLater, match="no SMPP link"),
+    ):
+        channel.send(Outgoing("k1", PHONE, "草莓", "raise"))
+
+
+def submit_body(more: bytes = pdu.parameter(pdu.KEY, b"k"), coding: int = 8) -> bytes:
+    text = "冷".encode("utf-16-be")
+    return b"".join(
+        (b"\0\x01\x01", b"10690001\0", b"\x01\x01", b"8613800000001\0", b"\0\0\0\0\0\1\0")
+    ) + bytes((coding, 0, len(text))) + text + more  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(submit_body(b""), pdu.PARAMETER_MISSING, id="without-the-key"),
+        pytest.param(
+            submit_body(pdu.parameter(pdu.KEY, b"k") + pdu.parameter(0x1600, b"?")),
+            pdu.PARAMETER_NOT_ALLOWED,
+            id="unknown-parameter",
+        ),
+        pytest.param(submit_body(b"\x15\x01\0\x09k"), pdu.BROKEN_PARAMETERS, id="cut-short"),
+        pytest.param(submit_body(coding=0), pdu.PARAMETER_INVALID, id="other-coding"),
+        pytest.param(submit_body()[:20], pdu.INVALID_COMMAND_LENGTH, id="half-a-body"),
+    ],
+)
+def test_what_the_centre_does_not_know_it_refuses_by_status(
+    body: bytes, status: int, tmp_path: Path
+) -> None:
+    centre = Centre.at(tmp_path)
+    bind = b"coldtrail\0pa55word\0\0\x34\0\0\0"
+    with (
+        centre.running(),
+        socket.create_connection(("127.0.0.1", centre.settings.smpp_port), 10) as link,
+        link.makefile("rb") as said,
+    ):
+        link.sendall(pdu.Pdu(pdu.BIND_TRANSMITTER, 0, 1, bind).encode())
+        length, _, bound_status, _ = pdu.header(said.read(16))
+        said.read(length - 16)
+        link.sendall(pdu.Pdu(pdu.SUBMIT_SM, 0, 2, body).encode())
+        _, command, refused, sequence = pdu.header(said.read(16))
+
+        assert (bound_status, command, refused, sequence) == (
+            pdu.OK,
+            pdu.SUBMIT_SM | pdu.RESPONSE,
+            status,
+            2,
+        )
+
+
+def test_the_phone_page_shows_what_arrived_with_markup_made_harmless(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with centre.running(), centre.channel(heard) as channel:
+        bound(channel).send(Outgoing("k1", PHONE, "<b>7.6℃</b>", "raise"))
+        wait_until(lambda: heard.receipts, 10, "the receipt")
+
+        status, html = page(centre, "/?lang=en")
+
+        assert status == 200
+        assert "&lt;b&gt;7.6℃&lt;/b&gt;" in html
+        assert "王" in html
+        wait_until(
+            lambda: page(centre, "/", **{"X-Seen": revision(centre)})[0] == 204, 10, "no news"
+        )
+
+
+def test_another_sites_page_cannot_type_on_the_phone(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with centre.running(), centre.channel(heard) as channel:
+        bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            answer_on_the_phone(centre, "1", Origin="https://elsewhere.example")
+        refused.value.close()
+
+        assert page(centre, "/", Host="elsewhere.example")[0] == 403
+        assert [m.mine for m in inbox(centre)] == [False]
