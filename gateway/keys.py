@@ -1,0 +1,48 @@
+"""Keys of a gateway: the one it makes for itself, and those it is given in files."""
+
+import base64
+import os
+from pathlib import Path
+
+TAG_KEY_BYTES = 32
+
+# RFC 8410, section 7: an Ed25519 private key is 32 random bytes behind this constant. Written
+# by hand so that a gateway that only forwards does not carry a cryptography library.
+_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
+
+
+class UnusableKey(Exception):
+    """A key file does not hold what it should; the content is not repeated here."""
+
+
+def ensure_signing_key(path: Path) -> bool:
+    """Make the gateway's Ed25519 key, readable by its owner alone; False when it exists."""
+    if path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    text = base64.b64encode(_PKCS8 + os.urandom(32)).decode()
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return True
+
+
+def tag_key(path: Path) -> bytes:
+    """32 bytes, or the same as 64 hexadecimal digits."""
+    content = path.read_bytes()
+    if len(content) == TAG_KEY_BYTES:
+        return content
+    try:
+        key = bytes.fromhex(content.decode("ascii").strip())
+    except ValueError as error:
+        raise UnusableKey(f"{path} holds no tag key") from error
+    if len(key) != TAG_KEY_BYTES:
+        raise UnusableKey(f"{path} holds no tag key")
+    return key
+
+
+def password(path: str) -> str:
+    return Path(path).read_text().strip()

@@ -1,0 +1,577 @@
+"""Readings and batches that wait for the server's receipt, in one SQLite file.
+
+What ``take`` returned from is on disk; so is every batch before it is sent. A batch is
+immutable: its bytes are stored once and sent as often as needed. Only a receipt makes it
+*evictable*, and even then it stays ``KEEP_MS`` if there is room, for a server that is
+restored from an old backup. What is not receipted is never deleted: at the limit ``take``
+raises ``Full``, nothing more is acknowledged, and the devices' broker holds the rest.
+
+Tables only grow at their end: readings that wait for the next cut are one packed row a
+commit, a batch is one row, and what the server has is kept as ranges instead of a mark on
+each row. That keeps a commit at one or two pages.
+"""
+
+import os
+import threading
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import apsw
+import msgspec
+
+from domain.reading import Columns, Series
+from gateway.ranges import Ranges
+from wire.batch_v1 import (
+    MAX_READINGS,
+    MAX_WIDTH_MS,
+    Clock,
+    Header,
+    digest,
+    pack_readings,
+    seal_batch,
+    unpack_readings,
+)
+from wire.receipt_v1 import Receipt
+
+LIVE_MS = 5 * 60_000  # a batch whose newest reading is younger than this is live
+KEEP_MS = 14 * 86_400_000
+QUARANTINE_BYTES = 32 << 20
+QUARANTINE_SAMPLES = 100  # of one topic and reason; the rest are counted
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS epoch (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    last_seq INTEGER  -- NULL while it is the newest
+) STRICT;
+CREATE TABLE IF NOT EXISTS incoming (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS batch (
+    id INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    cut_at_ms INTEGER NOT NULL,
+    oldest_ms INTEGER NOT NULL,
+    newest_ms INTEGER NOT NULL,
+    readings INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS known (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    topic TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    received_at_ms INTEGER NOT NULL
+) STRICT;
+"""
+
+
+class Row(NamedTuple):
+    """One reading as it enters."""
+
+    series: Series
+    at_ms: int
+    counts: int
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Bytes that became no reading, and why."""
+
+    topic: str
+    reason: str
+    payload: bytes
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A batch without a receipt."""
+
+    id: int
+    epoch: int
+    seq: int
+    cut_at_ms: int
+    oldest_ms: int
+    newest_ms: int
+    readings: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Who cuts: what every header repeats, and the key of the tag."""
+
+    gateway: str
+    kid: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How full the outbox is, in bytes; ``limit`` allows for the disk's free space."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What has no receipt; the times are measured times, both inside."""
+
+    batches: int
+    readings: int
+    bytes: int
+    oldest_ms: int | None
+    newest_ms: int | None
+
+
+class Full(Exception):
+    """No room for another reading: acknowledge nothing until there is."""
+
+
+class Impossible(Exception):
+    """A receipt for more than was ever cut: not about this outbox. Nothing was applied."""
+
+
+class _Known(msgspec.Struct):
+    """What the server has said, kept so that a restart does not send everything again."""
+
+    received: dict[str, list[tuple[int, int]]] = {}
+    refused: list[tuple[str, int, str]] = []
+    below: int = 0  # every batch with an id up to here is receipted
+
+
+@dataclass(slots=True)
+class _Epoch:
+    no: int
+    name: str
+    last_seq: int = 0
+    received: Ranges = field(default_factory=Ranges)
+
+
+class Outbox:
+    """One process, several threads: every public method takes the lock for its duration."""
+
+    def __init__(
+        self,
+        path: Path,
+        sealer: Sealer,
+        *,
+        limit_bytes: int = 2 << 30,
+        disk_reserve_bytes: int = 256 << 20,
+    ) -> None:
+        self._path = path
+        self._sealer = sealer
+        self._limit = limit_bytes
+        self._reserve = disk_reserve_bytes
+        self._lock = threading.RLock()
+        self._db = _open(path)
+        self._epochs: dict[str, _Epoch] = {}
+        self._waiting: dict[int, Waiting] = {}
+        self._parked: dict[tuple[str, int], str] = {}
+        self._unsaved = False
+        self._page_size = self._pragma("page_size")
+        self._last_digest = b""
+        self._previous: tuple[str, int] | None = None  # the epoch before, and its last seq
+        self._pending = 0
+        self._samples: dict[tuple[str, str], int] = {}
+        self._quarantine_size = 0
+        self._unfit_seen = 0
+        self._epoch = self._load()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- in ----------------------------------------------------------------------------
+
+    def take(
+        self, rows: Sequence[Row], unfit: Sequence[Unfit], now_ms: int, clock: Clock, *, cut: bool
+    ) -> list[Waiting]:
+        """Put readings and quarantine on disk in one commit; with ``cut``, as batches.
+
+        Returns the batches that were cut. Raises ``Full`` when there is no room; then
+        nothing of this call was kept.
+        """
+        with self._lock:
+            self._make_room(now_ms)
+            made: list[Waiting] = []
+            epoch = self._epoch
+            was = (epoch.last_seq, self._last_digest, self._pending)
+            try:
+                with self._db:
+                    self._quarantine(unfit)
+                    if cut:
+                        made = self._cut(rows, now_ms, clock)
+                    elif rows:
+                        self._keep(rows)
+            except (apsw.FullError, apsw.IOError) as error:
+                epoch.last_seq, self._last_digest, self._pending = was
+                raise Full(str(error)) from error
+            for batch in made:
+                self._waiting[batch.id] = batch
+            return made
+
+    def pending(self) -> int:
+        """Readings on disk that no batch holds yet."""
+        with self._lock:
+            return self._pending
+
+    def _keep(self, rows: Sequence[Row]) -> None:
+        for part in _portions(sorted(set(rows), key=_by_time)):
+            self._db.execute(
+                "INSERT INTO incoming (body) VALUES (?)", (pack_readings(_columns(part)),)
+            )
+            self._pending += len(part)
+
+    def _cut(self, rows: Sequence[Row], now_ms: int, clock: Clock) -> list[Waiting]:
+        """Everything that waits, and ``rows``: the present and the past in separate batches,
+        so that an hour of a probe's memory does not travel on the live lane."""
+        all_rows = set(rows)
+        if self._pending:
+            for (body,) in self._db.execute("SELECT body FROM incoming"):
+                all_rows.update(_rows(body))
+            self._db.execute("DELETE FROM incoming")
+            self._pending = 0
+        live_from = now_ms - LIVE_MS
+        ordered = sorted(all_rows, key=_by_time)
+        past = [row for row in ordered if row.at_ms < live_from]
+        present = ordered[len(past) :]
+        return [
+            self._seal(part, now_ms, clock) for span in (past, present) for part in _portions(span)
+        ]
+
+    def _seal(self, part: Sequence[Row], now_ms: int, clock: Clock) -> Waiting:
+        epoch = self._epoch
+        after = None
+        if epoch.last_seq == 0:
+            after = self._previous
+            self._db.execute("INSERT INTO epoch (no, name) VALUES (?, ?)", (epoch.no, epoch.name))
+            if after is not None:
+                self._db.execute(
+                    "UPDATE epoch SET last_seq = ? WHERE name = ?", (after[1], after[0])
+                )
+        seq = epoch.last_seq + 1
+        header = Header(
+            1, "readings", self._sealer.gateway, self._sealer.kid, epoch.name, seq,
+            self._last_digest, now_ms, clock, after,
+        )  # fmt: skip
+        payload = seal_batch(header, pack_readings(_columns(part)), self._sealer.key)
+        oldest, newest = part[0].at_ms, part[-1].at_ms
+        self._db.execute(
+            "INSERT INTO batch (epoch, seq, cut_at_ms, oldest_ms, newest_ms, readings, size,"
+            " payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (epoch.no, seq, now_ms, oldest, newest, len(part), len(payload), payload),
+        )
+        epoch.last_seq = seq
+        self._last_digest = digest(payload)
+        return Waiting(
+            self._db.last_insert_rowid(), epoch.no, seq, now_ms, oldest, newest,
+            len(part), len(payload),
+        )  # fmt: skip
+
+    def _quarantine(self, unfit: Iterable[Unfit]) -> None:
+        for item in unfit:
+            self._unfit_seen += 1
+            samples = self._samples.get((item.topic, item.reason), 0)
+            if (
+                samples >= QUARANTINE_SAMPLES
+                or self._quarantine_size + len(item.payload) > QUARANTINE_BYTES
+            ):
+                continue
+            name = digest(item.topic.encode("utf-8", "surrogatepass") + b"\0" + item.payload)
+            self._db.execute(
+                "INSERT OR IGNORE INTO quarantine (digest, topic, reason, payload, received_at_ms)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (name, item.topic, item.reason, item.payload, item.received_at_ms),
+            )
+            if self._db.changes():
+                self._samples[(item.topic, item.reason)] = samples + 1
+                self._quarantine_size += len(item.payload)
+
+    # ---- out ---------------------------------------------------------------------------
+
+    def due(
+        self, live: bool, now_ms: int, in_flight: Container[int], room_bytes: int
+    ) -> list[Waiting]:
+        """Batches to send next on a lane, within ``room_bytes`` (one is always let through).
+
+        Live: newest first. Backlog: oldest first. Which lane a batch takes is decided when
+        it is sent: what was live and found no receiver in time becomes backlog.
+        """
+        since = now_ms - LIVE_MS
+        chosen: list[Waiting] = []
+        room = room_bytes
+        with self._lock:
+            batches = reversed(self._waiting.values()) if live else iter(self._waiting.values())
+            for batch in batches:
+                if live and batch.cut_at_ms < since - LIVE_MS:
+                    break  # cut too long ago to hold anything of the present
+                if (batch.newest_ms >= since) is not live or batch.id in in_flight:
+                    continue
+                if batch.size > room and (chosen or room < room_bytes):
+                    break
+                room -= batch.size
+                chosen.append(batch)
+                if room <= 0:
+                    break
+        return chosen
+
+    def payload(self, id: int) -> bytes | None:
+        """The bytes of a batch, None when it was evicted meanwhile."""
+        with self._lock:
+            row = self._db.execute("SELECT payload FROM batch WHERE id = ?", (id,)).fetchone()
+            return row[0] if row else None
+
+    def apply(self, receipt: Receipt) -> list[int]:
+        """Batches that need no further sending, by id. Applying again changes nothing.
+
+        Raises ``Impossible`` when the receipt names more of an epoch than was cut.
+        """
+        with self._lock:
+            for name, (through, ranges) in receipt.epochs.items():
+                epoch = self._epochs.get(name)
+                if epoch and max([through, *(high for _, high in ranges)]) > epoch.last_seq:
+                    raise Impossible(f"epoch {name}: {epoch.last_seq} cut")
+            by_no = {epoch.no: epoch for epoch in self._epochs.values()}
+            for name, (through, ranges) in receipt.epochs.items():
+                if (epoch := self._epochs.get(name)) is not None:
+                    epoch.received.add(1, through)
+                    for low, high in ranges:
+                        epoch.received.add(low, high)
+            for name, seq, reason in receipt.refused:
+                known = self._epochs.get(name)
+                if known is not None and 0 < seq <= known.last_seq and seq not in known.received:
+                    self._parked[(name, seq)] = reason
+            done = [
+                batch.id
+                for batch in self._waiting.values()
+                if batch.seq in by_no[batch.epoch].received
+                or (by_no[batch.epoch].name, batch.seq) in self._parked
+            ]
+            for id in done:
+                del self._waiting[id]
+            self._unsaved = self._unsaved or bool(done)
+            return done
+
+    def forget_receipts(self) -> None:
+        """Everything still held waits again: for a store that is not the one that had it."""
+        with self._lock:
+            for epoch in self._epochs.values():
+                epoch.received = Ranges()
+            self._parked.clear()
+            self._unsaved = True
+            self.save()
+            self._load_waiting(0)
+
+    def save(self) -> None:
+        """Write down what the server has said. Late is safe: it says so again when asked."""
+        with self._lock:
+            if not self._unsaved:
+                return
+            known = _Known(
+                {e.name: list(e.received) for e in self._epochs.values() if e.received},
+                [(name, seq, reason) for (name, seq), reason in self._parked.items()],
+                min(self._waiting, default=self._last_id() + 1) - 1,
+            )
+            with self._db:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO known (key, value) VALUES ('server', ?)",
+                    (msgspec.json.encode(known),),
+                )
+            self._unsaved = False
+
+    # ---- room --------------------------------------------------------------------------
+
+    def level(self) -> Level:
+        with self._lock:
+            pages = self._pragma("page_count") - self._pragma("freelist_count")
+            wal = Path(f"{self._path}-wal")
+            used = pages * self._page_size + (wal.stat().st_size if wal.exists() else 0)
+            disk = os.statvfs(self._path.parent)
+            spare = disk.f_bavail * disk.f_frsize - self._reserve
+            free_pages = self._pragma("freelist_count") * self._page_size
+            return Level(used, min(self._limit, used + free_pages + spare))
+
+    def evict(self, now_ms: int, *, keep_ms: int = KEEP_MS, at_most: int = 500) -> int:
+        """Delete the oldest receipted batches cut before ``now_ms - keep_ms``; how many went.
+
+        The newest batch stays: the next one carries its digest.
+        """
+        with self._lock:
+            by_no = {epoch.no: epoch for epoch in self._epochs.values()}
+            gone: list[tuple[int]] = []
+            for id, no, seq, cut_at_ms in self._db.execute(
+                "SELECT id, epoch, seq, cut_at_ms FROM batch WHERE id < ? ORDER BY id",
+                (self._last_id(),),
+            ):
+                if cut_at_ms > now_ms - keep_ms or len(gone) >= at_most:
+                    break
+                if seq in by_no[no].received:
+                    gone.append((id,))
+            if gone:
+                with self._db:
+                    self._db.executemany("DELETE FROM batch WHERE id = ?", gone)
+            return len(gone)
+
+    def _make_room(self, now_ms: int) -> None:
+        level = self.level()
+        while level.used >= level.limit:
+            if not self.evict(now_ms, keep_ms=0):
+                raise Full(f"{level.used} bytes of {level.limit} hold what the server lacks")
+            level = self.level()
+
+    # ---- what it knows -----------------------------------------------------------------
+
+    @property
+    def epoch(self) -> str:
+        return self._epoch.name
+
+    def waiting(self) -> list[Waiting]:
+        with self._lock:
+            return list(self._waiting.values())
+
+    def backlog(self) -> Backlog:
+        with self._lock:
+            batches = self._waiting.values()
+            return Backlog(
+                len(batches),
+                sum(b.readings for b in batches),
+                sum(b.size for b in batches),
+                min((b.oldest_ms for b in batches), default=None),
+                max((b.newest_ms for b in batches), default=None),
+            )
+
+    def quarantined(self) -> tuple[int, int]:
+        """(held with their bytes, seen since the start)."""
+        with self._lock:
+            [(held,)] = self._db.execute("SELECT count(*) FROM quarantine")
+            return held, self._unfit_seen
+
+    def refused(self) -> dict[tuple[str, int], str]:
+        with self._lock:
+            return dict(self._parked)
+
+    def close(self) -> None:
+        with self._lock:
+            self.save()
+            self._db.close()
+
+    # ---- start -------------------------------------------------------------------------
+
+    def _load(self) -> _Epoch:
+        """Pick up what the file holds; the epoch that begins now."""
+        row = self._db.execute("SELECT value FROM known WHERE key = 'server'").fetchone()
+        known = msgspec.json.decode(row[0], type=_Known) if row else _Known()
+        top = 0
+        for no, name, last_seq in self._db.execute("SELECT no, name, last_seq FROM epoch"):
+            received = Ranges()
+            for low, high in known.received.get(name, []):
+                received.add(low, high)
+            self._epochs[name] = _Epoch(no, name, last_seq or 0, received)
+            top = max(top, no)
+        last = self._db.execute(
+            "SELECT epoch.name, seq, payload FROM batch JOIN epoch ON epoch.no = batch.epoch"
+            " ORDER BY batch.id DESC LIMIT 1"
+        ).fetchone()
+        if last:
+            self._previous = (last[0], last[1])
+            self._epochs[last[0]].last_seq = last[1]
+            self._last_digest = digest(last[2])
+        self._parked = {(name, seq): reason for name, seq, reason in known.refused}
+        self._load_waiting(known.below)
+        self._pending = sum(
+            len(columns)
+            for (body,) in self._db.execute("SELECT body FROM incoming")
+            for _, columns in unpack_readings(body)
+        )
+        for topic, reason, n, size in self._db.execute(
+            "SELECT topic, reason, count(*), sum(length(payload)) FROM quarantine"
+            " GROUP BY topic, reason"
+        ):
+            self._samples[(topic, reason)] = n
+            self._quarantine_size += size
+        epoch = _Epoch(top + 1, os.urandom(8).hex())
+        self._epochs[epoch.name] = epoch
+        return epoch
+
+    def _load_waiting(self, below: int) -> None:
+        by_no = {epoch.no: epoch for epoch in self._epochs.values()}
+        self._waiting.clear()
+        for row in self._db.execute(
+            "SELECT id, epoch, seq, cut_at_ms, oldest_ms, newest_ms, readings, size FROM batch"
+            " WHERE id > ? ORDER BY id",
+            (below,),
+        ):
+            batch = Waiting(*row)
+            epoch = by_no[batch.epoch]
+            if batch.seq not in epoch.received and (epoch.name, batch.seq) not in self._parked:
+                self._waiting[batch.id] = batch
+
+    def _last_id(self) -> int:
+        [(last,)] = self._db.execute("SELECT coalesce(max(id), 0) FROM batch")
+        return int(last)
+
+    def _pragma(self, name: str) -> int:
+        [(value,)] = self._db.execute(f"PRAGMA {name}")
+        return int(value)
+
+
+def _open(path: Path) -> apsw.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    db = apsw.Connection(str(path))
+    db.set_busy_timeout(5_000)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA journal_size_limit = 8388608")
+    db.execute("PRAGMA cache_size = -2048")
+    db.execute(_SCHEMA)
+    return db
+
+
+def _by_time(row: Row) -> tuple[int, Series, int, int]:
+    return (row.at_ms, row.series, row.counts, row.quality)
+
+
+def _portions(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """Cut rows in time order where a batch would be too long or too wide."""
+    portions: list[Sequence[Row]] = []
+    start = 0
+    for i, row in enumerate(rows):
+        if i - start == MAX_READINGS or row.at_ms - rows[start].at_ms > MAX_WIDTH_MS:
+            portions.append(rows[start:i])
+            start = i
+    if start < len(rows):
+        portions.append(rows[start:])
+    return portions
+
+
+def _columns(rows: Iterable[Row]) -> list[tuple[Series, Columns]]:
+    found: dict[Series, Columns] = {}
+    for series, at_ms, count, quality in rows:
+        columns = found.setdefault(series, Columns())
+        columns.at_ms.append(at_ms)
+        columns.count.append(count)
+        columns.quality.append(quality)
+    return sorted(found.items())
+
+
+def _rows(body: bytes) -> Iterable[Row]:
+    for series, columns in unpack_readings(body):
+        for at_ms, count, quality in columns:
+            yield Row(series, at_ms, count, quality)

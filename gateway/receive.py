@@ -1,0 +1,333 @@
+"""From the edge broker to the outbox: acknowledged only after the commit.
+
+paho's thread puts messages on a bounded queue; one writer drains it, decodes, commits a
+group, and acknowledges each message of the group. An acknowledgement is sent only on the
+connection that brought the message: message numbers start anew with each connection, and a
+late one would acknowledge a stranger's message.
+
+Once there is no room, the connection is dropped and nothing is acknowledged; the broker
+keeps what it holds for this session, and the gateway comes back when there is room.
+"""
+
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from domain import admission
+from domain.reading import ProbeId, Quality, Series
+from gateway import decoders
+from gateway.clock import ArrivalClock
+from gateway.edge_broker import Unavailable
+from gateway.outbox import Full, Outbox, Row, Unfit, Waiting
+from wire.batch_v1 import MAX_READINGS, Clock
+
+log = logging.getLogger(__name__)
+
+FILTER = "devices/#"
+GROUP_MESSAGES = 200
+GROUP_S = 0.02  # how long a commit waits for company
+QUEUE_MESSAGES = 4_000
+QUEUE_BYTES = 8 << 20
+IDLE_CUT_EVERY_S = 60.0  # while nobody listens, small batches would only cost
+FULL_RETRY_S = 5.0
+CHARGE_RETRY_S = 1.0
+_REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    topic: str
+    payload: bytes
+    mid: int
+    qos: int
+    retained: bool
+    repeated: bool
+    connection: int
+
+
+class Inbox:
+    """Messages between paho's thread and the writer. Full: ``put`` waits, which stops the
+    reading of the socket, which stops the broker."""
+
+    def __init__(self) -> None:
+        self._items: deque[Message] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, message: Message) -> None:
+        with self._changed:
+            self._changed.wait_for(self._has_room)
+            if not self._closed:
+                self._items.append(message)
+                self._bytes += len(message.payload)
+                self._changed.notify_all()
+
+    def take(self, timeout_s: float) -> list[Message]:
+        """What has arrived, at most a group; empty after the timeout."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
+            if self._items and len(self._items) < GROUP_MESSAGES:
+                self._changed.wait_for(
+                    lambda: len(self._items) >= GROUP_MESSAGES or self._closed, GROUP_S
+                )
+            group = [self._items.popleft() for _ in range(min(GROUP_MESSAGES, len(self._items)))]
+            self._bytes -= sum(len(message.payload) for message in group)
+            self._changed.notify_all()
+            return group
+
+    def clear(self) -> None:
+        """Drop what is not committed: the broker sends it again."""
+        with self._changed:
+            self._items.clear()
+            self._bytes = 0
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return self._closed or (len(self._items) < QUEUE_MESSAGES and self._bytes < QUEUE_BYTES)
+
+
+class Admission:
+    """Messages to rows and quarantine. Holds the arrival clock, nothing else."""
+
+    def __init__(self, gateway: str) -> None:
+        self._gateway = gateway
+        self._arrivals = ArrivalClock()
+
+    def admit(
+        self, message: Message, now_ms: int, clock_trusted: bool
+    ) -> tuple[list[Row], Unfit | None]:
+        received_at_ms = self._arrivals.now(now_ms)
+        try:
+            decoded = decoders.decode(message.topic, message.payload, received_at_ms)
+        except decoders.NotMine as error:
+            kept = message.payload[: decoders.MAX_PAYLOAD]
+            return [], Unfit(message.topic, error.reason, kept, now_ms)
+        rows: list[Row] = []
+        reasons: list[str] = []
+        for item in decoded:
+            if isinstance(item, decoders.Unusable):
+                reasons.append(item.reason)
+                continue
+            objection = admission.objection(
+                item.quantity, item.at_ms, now_ms if clock_trusted else None
+            )
+            if objection is not None:
+                reasons.append(objection)
+            else:
+                rows.append(self._row(item, message.repeated, clock_trusted))
+        if not reasons:
+            return rows, None
+        shown = "; ".join(dict.fromkeys(reasons[:_REASONS_SHOWN]))
+        more = (
+            f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
+        )
+        return rows, Unfit(message.topic, shown + more, message.payload, now_ms)
+
+    def _row(self, item: decoders.DeviceReading, repeated: bool, clock_trusted: bool) -> Row:
+        probe = item.probe if item.own_id else f"mqtt:{self._gateway}:{item.probe}"
+        series = Series(ProbeId(probe), item.quantity)
+        bits, at_ms = 0, item.at_ms
+        if not item.timed:
+            at_ms = self._arrivals.free(series, at_ms)
+            if repeated:  # it may have arrived once before, at a time that is now forgotten
+                bits |= Quality.INTERVAL_ONLY
+            if not clock_trusted:
+                bits |= Quality.CLOCK_ESTIMATED
+        return Row(series, at_ms, item.count, admission.quality(item.quantity, item.count, bits))
+
+
+class Receiver:
+    """Two threads of one edge connection: paho's and the writer's (``run``)."""
+
+    def __init__(
+        self,
+        *,
+        gateway: str,
+        url: str,
+        username: str,
+        password: str,
+        outbox: Outbox,
+        now_ms: Callable[[], int],
+        clock: Callable[[], Clock],
+        cut_every_s: float,
+        linked: Callable[[], bool],
+        on_cut: Callable[[list[Waiting]], None],
+        take_charge: Callable[[], None],
+        stop: threading.Event,
+    ) -> None:
+        self._outbox = outbox
+        self._now_ms = now_ms
+        self._clock = clock
+        self._cut_every_s = cut_every_s
+        self._linked = linked
+        self._on_cut = on_cut
+        self._take_charge = take_charge
+        self._stop = stop
+        self._inbox = Inbox()
+        self._admission = Admission(gateway)
+        self._connection = 0
+        self._subscribed = threading.Event()
+        self._cut_at_s = monotonic()
+        self._charge_at_s = monotonic()
+        self.full = False
+        self._address = urlsplit(url)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"coldtrail-gateway-{gateway}",
+            clean_session=False,
+            manual_ack=True,
+        )
+        self._client.username_pw_set(username, password)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.reconnect_delay_set(1, 8)
+
+    def run(self) -> None:
+        """Until ``stop``: then what was read is committed, cut, and acknowledged."""
+        threading.Thread(target=self._keep_connected, name="edge-connect", daemon=True).start()
+        try:
+            while not self._stop.is_set():
+                self._step(self._inbox.take(self._patience_s()))
+                self._charge()
+        finally:
+            self._inbox.close()
+            self._client.disconnect()
+            self._client.loop_stop()
+        if not self.full:
+            self._commit([], cut=self._outbox.pending() > 0)
+
+    def _charge(self) -> None:
+        """Subscribed: the broker may let devices in. Tried again until it did."""
+        if not self._subscribed.is_set() or monotonic() < self._charge_at_s:
+            return
+        try:
+            self._take_charge()
+        except Unavailable as error:
+            log.warning("edge broker not in our charge yet", extra={"error": str(error)})
+            self._charge_at_s = monotonic() + CHARGE_RETRY_S
+        else:
+            self._subscribed.clear()
+
+    def _keep_connected(self) -> None:
+        """The first connection; paho makes the later ones itself."""
+        while not self._stop.is_set():
+            try:
+                self._client.connect(
+                    self._address.hostname or "127.0.0.1", self._address.port or 1883, keepalive=30
+                )
+            except OSError as error:
+                log.warning("edge broker unavailable", extra={"error": str(error)})
+                self._stop.wait(0.5 + random.random())  # noqa: S311  # jitter, no secret
+            else:
+                self._client.loop_start()
+                return
+
+    def _step(self, group: list[Message]) -> None:
+        due = monotonic() - self._cut_at_s >= self._interval_s()
+        waiting = self._outbox.pending() + sum(1 for _ in group)
+        cut = bool(waiting) and (due or waiting >= MAX_READINGS)
+        if not group and not cut:
+            return
+        try:
+            self._commit(group, cut=cut)
+        except Full as error:
+            self._wait_for_room(error)
+            return
+        for message in group:
+            if message.qos and message.connection == self._connection:
+                self._client.ack(message.mid, message.qos)
+
+    def _commit(self, group: list[Message], *, cut: bool) -> None:
+        now_ms = self._now_ms()
+        clock = self._clock()
+        rows: list[Row] = []
+        unfit: list[Unfit] = []
+        for message in group:
+            if message.retained:
+                continue  # the broker's memory of something old, not a measurement now
+            more, bad = self._admission.admit(message, now_ms, clock.trusted)
+            rows += more
+            if bad is not None:
+                unfit.append(bad)
+        if not rows and not unfit and not cut:
+            return
+        made = self._outbox.take(rows, unfit, now_ms, clock, cut=cut)
+        if cut:
+            self._cut_at_s = monotonic()
+        if made:
+            self._on_cut(made)
+
+    def _wait_for_room(self, error: Full) -> None:
+        log.error("outbox is full: nothing is acknowledged", extra={"error": str(error)})
+        self.full = True
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._inbox.clear()
+        while not self._stop.wait(FULL_RETRY_S):
+            try:
+                self._outbox.take([], [], self._now_ms(), self._clock(), cut=False)
+            except Full:
+                continue
+            self.full = False
+            log.warning("outbox has room again")
+            self._keep_connected()
+            return
+
+    def _interval_s(self) -> float:
+        return self._cut_every_s if self._linked() else max(self._cut_every_s, IDLE_CUT_EVERY_S)
+
+    def _patience_s(self) -> float:
+        if not self._outbox.pending():
+            return 0.5
+        return min(max(self._cut_at_s + self._interval_s() - monotonic(), 0.001), 0.5)
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            log.warning("edge broker refused us", extra={"reason": str(reason)})
+            return
+        self._connection += 1
+        client.subscribe(FILTER, qos=1)
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        self._connection += 1  # what is still being committed may not be acknowledged any more
+        self._inbox.clear()  # what is not, comes again
+        if not self._stop.is_set():
+            log.warning("edge broker disconnected", extra={"reason": str(reason)})
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            log.error("edge broker refused our subscription")
+            return
+        log.info("edge broker connected")
+        self._subscribed.set()
+
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        self._inbox.put(
+            Message(
+                message.topic, bytes(message.payload), message.mid, message.qos,
+                message.retain, message.dup, self._connection,
+            )
+        )  # fmt: skip

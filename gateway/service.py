@@ -1,0 +1,156 @@
+"""A gateway, put together: one outbox, a receiver below it, an uplink above it."""
+
+import fcntl
+import gc
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway import clock as clocks
+from gateway import edge_broker, keys
+from gateway.outbox import Outbox, Sealer
+from gateway.receive import Receiver
+from gateway.settings import Settings
+from gateway.uplink import Uplink
+from wire.batch_v1 import Clock
+
+log = logging.getLogger(__name__)
+
+
+class AlreadyRunning(Exception):
+    """Another process holds this outbox."""
+
+
+def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
+    """Until ``stop``; then everything read is committed and acknowledged.
+
+    Raises ``AlreadyRunning``, and whatever ended one of the parts: a part that fails takes
+    the gateway down, and the next start continues from the outbox.
+    """
+    with _lock(Path(settings.outbox_path)):
+        if keys.ensure_signing_key(Path(settings.key_file)):
+            log.info("signing key made")
+        key = keys.tag_key(Path(settings.tag_key_file))
+        with Outbox(
+            Path(settings.outbox_path),
+            Sealer(settings.id, settings.kid, key),
+            limit_bytes=settings.limit_bytes,
+            disk_reserve_bytes=settings.disk_reserve_bytes,
+        ) as outbox:
+            receiver, uplink, halt = _parts(settings, outbox, key, now_ms)
+            gc.freeze()  # what is loaded now lives as long as the process
+            _run_until(stop, halt, [("receive", receiver.run), ("uplink", uplink.run)])
+
+
+def _parts(
+    settings: Settings, outbox: Outbox, key: bytes, now_ms: Callable[[], int]
+) -> tuple[Receiver, Uplink, threading.Event]:
+    halt = threading.Event()
+    boot = clocks.boot_id()
+
+    def clock() -> Clock:
+        return Clock(trusted=clocks.trusted(settings.clock_trust), boot=boot)
+
+    uplink = Uplink(
+        settings,
+        outbox=outbox,
+        key=key,
+        password=keys.password(settings.uplink_password_file),
+        version=_version(),
+        now_ms=now_ms,
+        clock=clock,
+        full=lambda: receiver.full,
+        stop=halt,
+    )
+    receiver = Receiver(
+        gateway=settings.id,
+        url=settings.edge_url,
+        username=settings.edge_username,
+        password=keys.password(settings.edge_password_file),
+        outbox=outbox,
+        now_ms=now_ms,
+        clock=clock,
+        cut_every_s=settings.cut_every_s,
+        linked=uplink.linked,
+        on_cut=lambda _batches: uplink.wake(),
+        take_charge=lambda: _take_charge(settings),
+        stop=halt,
+    )
+    return receiver, uplink, halt
+
+
+def _take_charge(settings: Settings) -> None:
+    """We are subscribed: cap the broker's stream, then let the devices in."""
+    api = None
+    if settings.edge_nats_url:
+        api = edge_broker.User(
+            settings.edge_nats_username, keys.password(settings.edge_nats_password_file)
+        )
+        address = urlsplit(settings.edge_nats_url)
+        edge_broker.cap_stream(
+            address.hostname or "127.0.0.1", address.port or 4222, api, settings.edge_stream_bytes
+        )
+    if settings.edge_users_file:
+        edge_broker.let_in(
+            Path(settings.edge_users_file),
+            Path(settings.edge_broker_pid_file),
+            edge_broker.User(settings.edge_username, keys.password(settings.edge_password_file)),
+            api,
+            [
+                edge_broker.User(u.username, keys.password(u.password_file))
+                for u in settings.device_users
+            ],
+        )
+
+
+def _version() -> str:
+    try:
+        return version("coldtrail")
+    except PackageNotFoundError:
+        return "unknown"  # run from a source tree
+
+
+def _run_until(
+    stop: threading.Event,
+    halt: threading.Event,
+    parts: list[tuple[str, Callable[[], None]]],
+) -> None:
+    """Run the parts in threads until ``stop`` is set or one of them ends."""
+    failed: list[BaseException] = []
+    ended = threading.Event()
+
+    def guard(part: Callable[[], None]) -> None:
+        try:
+            part()
+        except BaseException as error:  # noqa: BLE001  # handed to the main thread below
+            failed.append(error)
+        finally:
+            ended.set()
+
+    threads = [
+        threading.Thread(target=guard, args=(part,), name=name, daemon=True) for name, part in parts
+    ]
+    for thread in threads:
+        thread.start()
+    while not stop.wait(0.2) and not ended.is_set():
+        pass
+    halt.set()
+    for thread in threads:
+        thread.join(10)
+    if failed:
+        raise failed[0]
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{path}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunning(f"{path} belongs to a running gateway") from error
+        yield

@@ -1,0 +1,44 @@
+"""What a gateway needs to know before it starts. Secrets are paths; paths are absolute."""
+
+from typing import Literal
+
+import msgspec
+
+
+class DeviceUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who may publish ``devices/…`` at the edge broker."""
+
+    username: str
+    password_file: str
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``[[gateway]]`` of ``coldtrail.toml``. A misspelt key stops the start."""
+
+    id: str
+    partition: int
+    edge_url: str  # mqtt://127.0.0.1:18810
+    edge_username: str
+    edge_password_file: str
+    uplink_url: str
+    uplink_username: str
+    uplink_password_file: str
+    tag_key_file: str  # 32 bytes; shared with the server, guards the transport
+    kid: str
+    key_file: str  # Ed25519, made on first start, never leaves
+    outbox_path: str
+    store_id_file: str  # the store we were enrolled with; empty until its first receipt
+    edge_users_file: str = ""  # included by the edge broker; "" where it manages its own users
+    edge_broker_pid_file: str = ""
+    edge_nats_url: str = ""  # nats://127.0.0.1:18811; "" where the edge broker is no NATS
+    edge_nats_username: str = ""
+    edge_nats_password_file: str = ""
+    device_users: list[DeviceUser] = []
+    clock_trust: Literal["kernel", "host"] = "kernel"
+    cut_every_s: float = 1.0
+    window_bytes_live: int = 1 << 18
+    window_bytes_backlog: int = 1 << 17
+    limit_bytes: int = 2 << 30
+    disk_reserve_bytes: int = 256 << 20
+    edge_stream_bytes: int = 256 << 20  # cap of the edge broker's message stream
+    lan_page_port: int = 0

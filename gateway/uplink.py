@@ -1,0 +1,340 @@
+"""Batches to the server, receipts back: two lanes, a window each, and patience.
+
+The broker between is a pipe: that it took a batch says nothing. A batch is in flight until
+the server's receipt names it; without one it is sent again on a growing, jittered timer, on
+reconnection, and when the server says hello. Live batches go newest first, the backlog
+oldest first, each within a window of bytes of its own, so that a backlog waits for the
+present and never the other way round.
+
+Only the pinned store's receipts count. A receipt of another store, or for more than was
+cut, changes nothing and is told as an incident.
+"""
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.outbox import Impossible, Outbox
+from gateway.settings import Settings
+from wire import hello_v1, receipt_v1, status_v1, topics
+from wire.batch_v1 import Clock
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+FIRST_RESEND_S = 5.0
+LAST_RESEND_S = 300.0
+STATUS_EVERY_S = 30.0
+SAVE_EVERY_S = 30.0
+EVICT_EVERY_S = 3_600.0
+HELLO_EVERY_S = 2.0
+RATE_OVER_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    kind: Literal["up", "down", "receipt", "hello", "wake"]
+    payload: bytes = b""
+
+
+@dataclass(slots=True)
+class _Flight:
+    size: int
+    live: bool
+    resend_at_s: float
+
+
+class StorePin:
+    """The one store whose receipts count, remembered in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._store = path.read_text().strip() if path.exists() else ""
+
+    def accepts(self, store: str) -> bool:
+        """True for the pinned store. While none is pinned, the first becomes it."""
+        if not self._store:
+            fresh = self._path.with_suffix(".new")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+                f.write(store)
+                f.flush()
+                os.fsync(f.fileno())
+            fresh.replace(self._path)
+            self._store = store
+        return store == self._store
+
+
+class FillRate:
+    """Hours until the outbox is full, from how it grew lately."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, int]] = []
+
+    def hours_left(self, at_s: float, used: int, limit: int) -> float | None:
+        self._seen = [(s, u) for s, u in self._seen if s >= at_s - RATE_OVER_S]
+        self._seen.append((at_s, used))
+        then_s, then = self._seen[0]
+        if at_s - then_s < STATUS_EVERY_S or used <= then:
+            return None
+        return round((limit - used) / (used - then) * (at_s - then_s) / 3_600, 1)
+
+
+class Uplink:
+    """One thread (``run``) and paho's; ``wake`` may be called from any."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        outbox: Outbox,
+        key: bytes,
+        password: str,
+        version: str,
+        now_ms: Callable[[], int],
+        clock: Callable[[], Clock],
+        full: Callable[[], bool],
+        stop: threading.Event,
+    ) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._key = key
+        self._password = password
+        self._version = version
+        self._now_ms = now_ms
+        self._clock = clock
+        self._full = full
+        self._stop = stop
+        self._pin = StorePin(Path(settings.store_id_file))
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._in_flight: dict[int, _Flight] = {}
+        self._attempts: dict[int, int] = {}
+        self._rate = FillRate()
+        self._up = False
+        self._status_at_s = self._hello_at_s = 0.0
+        self._save_at_s = monotonic() + SAVE_EVERY_S
+        self._evict_at_s = monotonic()
+        self._was_full = False
+        self._topic = {
+            lane: topics.batch(settings.partition, settings.id, lane)
+            for lane in ("live", "backlog")
+        }
+        self._status_topic = topics.status(settings.partition, settings.id)
+        self._receipt_topic = topics.receipt(settings.partition, settings.id)
+
+    def linked(self) -> bool:
+        return self._up
+
+    def wake(self) -> None:
+        self._events.put(Event("wake"))
+
+    def run(self) -> None:
+        """Until ``stop``. Each connection has a client of its own, so that nothing that an
+        old one held back is sent twice."""
+        failures = 0
+        while not self._stop.is_set():
+            self._events = SimpleQueue()  # nothing of an old connection is heard on a new one
+            self._in_flight.clear()
+            client = self._new_client()
+            address = urlsplit(self._settings.uplink_url)
+            try:
+                client.connect(address.hostname or "127.0.0.1", address.port or 1883, keepalive=30)
+            except OSError as error:
+                failures += 1
+                pause_s = min(0.5 * 2**failures, 30.0) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
+                if failures in (1, 10):
+                    log.warning("uplink unavailable", extra={"error": str(error)})
+                self._housekeeping()
+                self._stop.wait(pause_s)
+                continue
+            client.loop_start()
+            try:
+                if self._serve(client):
+                    failures = 0
+                else:
+                    failures += 1
+                    self._stop.wait(min(0.5 * 2**failures, 30.0) * random.uniform(0.5, 1.0))  # noqa: S311  # jitter
+            finally:
+                self._up = False
+                client.disconnect()
+                client.loop_stop()
+
+    def _serve(self, client: mqtt.Client) -> bool:
+        """Until the connection ends; True if it ever was one."""
+        was_up = False
+        while not self._stop.is_set():
+            for event in self._next_events():
+                match event.kind:
+                    case "up":
+                        was_up = self._up = True
+                        self._status_at_s = 0.0
+                    case "down":
+                        return was_up
+                    case "receipt":
+                        self._on_receipt(event.payload)
+                    case "hello":
+                        self._on_hello(event.payload)
+                    case "wake":
+                        pass
+            if self._up:
+                self._tell_status(client)
+                self._send_due(client)
+            self._housekeeping()
+        if self._up:
+            client.publish(self._status_topic, self._status("offline"), 1, retain=True)
+        return was_up
+
+    def _next_events(self) -> list[Event]:
+        """What has happened; waits a moment for the first."""
+        events: list[Event] = []
+        try:
+            events.append(self._events.get(timeout=TICK_S))
+            while True:
+                events.append(self._events.get_nowait())
+        except Empty:
+            return events
+
+    # ---- sending -----------------------------------------------------------------------
+
+    def _send_due(self, client: mqtt.Client) -> None:
+        at_s = monotonic()
+        for id in [i for i, flight in self._in_flight.items() if flight.resend_at_s <= at_s]:
+            del self._in_flight[id]
+        settings = self._settings
+        self._fill(client, True, settings.window_bytes_live, at_s)
+        self._fill(client, False, settings.window_bytes_backlog, at_s)
+
+    def _fill(self, client: mqtt.Client, live: bool, window: int, at_s: float) -> None:
+        room = window - sum(f.size for f in self._in_flight.values() if f.live is live)
+        if room <= 0:
+            return
+        topic = self._topic["live" if live else "backlog"]
+        for batch in self._outbox.due(live, self._now_ms(), self._in_flight, room):
+            payload = self._outbox.payload(batch.id)
+            if payload is None:
+                continue
+            client.publish(topic, payload, 1)
+            attempt = self._attempts.get(batch.id, 0)
+            self._attempts[batch.id] = attempt + 1
+            patience_s = min(FIRST_RESEND_S * 2**attempt, LAST_RESEND_S)
+            resend_at_s = at_s + patience_s * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
+            self._in_flight[batch.id] = _Flight(batch.size, live, resend_at_s)
+
+    # ---- listening ---------------------------------------------------------------------
+
+    def _on_receipt(self, payload: bytes) -> None:
+        try:
+            receipt = receipt_v1.decode(payload, self._key)
+        except receipt_v1.BadReceipt as error:
+            log.error("receipt that our server did not make", extra={"reason": error.reason})  # noqa: TRY400
+            return
+        if not self._pin.accepts(receipt.store):
+            log.error("receipt of another store, ignored", extra={"store": receipt.store})
+            return
+        try:
+            done = self._outbox.apply(receipt)
+        except Impossible as error:
+            log.error("receipt for more than was cut, ignored", extra={"detail": str(error)})  # noqa: TRY400
+            return
+        for id in done:
+            self._in_flight.pop(id, None)
+            self._attempts.pop(id, None)
+
+    def _on_hello(self, payload: bytes) -> None:
+        try:
+            hello = hello_v1.decode(payload)
+        except hello_v1.BadHello as error:
+            log.warning("unreadable hello", extra={"reason": error.reason})
+            return
+        if monotonic() - self._hello_at_s < HELLO_EVERY_S:
+            return
+        self._hello_at_s = monotonic()
+        log.info("server says hello", extra={"store": hello.store})
+        self._in_flight.clear()
+        self._attempts.clear()
+
+    # ---- about itself ------------------------------------------------------------------
+
+    def _tell_status(self, client: mqtt.Client) -> None:
+        full = self._full()
+        if monotonic() - self._status_at_s < STATUS_EVERY_S and full == self._was_full:
+            return
+        self._status_at_s, self._was_full = monotonic(), full
+        state = "full" if full else "online"
+        client.publish(self._status_topic, self._status(state), 1, retain=True)
+
+    def _status(self, state: str) -> bytes:
+        backlog = self._outbox.backlog()
+        level = self._outbox.level()
+        clock = self._clock()
+        return status_v1.encode(
+            status_v1.Status(
+                state,
+                self._outbox.epoch,
+                self._version,
+                oldest_ms=backlog.oldest_ms,
+                newest_ms=backlog.newest_ms,
+                backlog=status_v1.Backlog(backlog.batches, backlog.readings, backlog.bytes),
+                full_in_h=self._rate.hours_left(monotonic(), level.used, level.limit),
+                clock=status_v1.Clock(clock.trusted, self._now_ms(), clock.boot),
+                quarantined=self._outbox.quarantined()[0],
+                refused=len(self._outbox.refused()),
+            )
+        )
+
+    def _housekeeping(self) -> None:
+        at_s = monotonic()
+        if at_s >= self._save_at_s:
+            self._save_at_s = at_s + SAVE_EVERY_S
+            self._outbox.save()
+        if at_s >= self._evict_at_s:
+            gone = self._outbox.evict(self._now_ms())
+            self._evict_at_s = at_s + (1.0 if gone else EVICT_EVERY_S)
+
+    # ---- paho --------------------------------------------------------------------------
+
+    def _new_client(self) -> mqtt.Client:
+        settings = self._settings
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"coldtrail-uplink-{settings.id}",
+            clean_session=True,
+            reconnect_on_failure=False,
+        )
+        client.username_pw_set(settings.uplink_username, self._password)
+        if urlsplit(settings.uplink_url).scheme == "mqtts":
+            client.tls_set()
+        client.max_inflight_messages_set(1_000)
+        client.will_set(self._status_topic, self._status("offline"), 1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            log.warning("central broker refused us", extra={"reason": str(reason)})
+            return
+        client.subscribe([(self._receipt_topic, 1), (topics.HELLO, 1)])
+        self._events.put(Event("up"))
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any
+    ) -> None:
+        self._events.put(Event("down"))
+
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        kind: Literal["hello", "receipt"] = "hello" if message.topic == topics.HELLO else "receipt"
+        self._events.put(Event(kind, bytes(message.payload)))

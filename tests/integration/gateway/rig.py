@@ -1,0 +1,291 @@
+"""A gateway between two real brokers, with a server's side that a test can play."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.edge_broker import User, config, users
+from gateway.ranges import Ranges
+from gateway.settings import DeviceUser, Settings
+from tests.support.servers import free_port, require, wait_until
+from wire import hello_v1, receipt_v1, status_v1, topics
+from wire.batch_v1 import Header, digest, open_batch, unpack_readings
+
+ROOT = Path(__file__).parents[3]
+KEY = bytes(range(32))
+Key = tuple[str, str, int]  # probe, quantity, measured_at_ms
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+        return True
+    return False
+
+
+class Process:
+    """A program with its output in a file. Only ever ends what it started itself."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._command = command
+        self._log = log
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._running is not None
+        return self._running.pid
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._running = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=ROOT)
+
+    def kill(self) -> None:
+        assert self._running is not None
+        self._running.kill()
+        self._running.wait()
+
+    def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        if self._running is None:
+            return 0
+        self._running.send_signal(signal.SIGTERM)
+        try:
+            return self._running.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return -9
+
+    @property
+    def ended(self) -> bool:
+        return self._running is not None and self._running.poll() is not None
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+class Server:
+    """Stands where ingest stands: stores what it is sent, and answers with receipts."""
+
+    def __init__(self, port: int, *, store: str = "store-1", key: bytes = KEY) -> None:
+        self.store = store
+        self.deaf = False  # a server that is down: takes nothing, says nothing
+        self.refuse: set[int] = set()  # seqs
+        self.stored: dict[Key, tuple[int, int]] = {}
+        self.headers: list[tuple[Header, str]] = []
+        self.payloads: list[bytes] = []
+        self.statuses: list[status_v1.Status] = []
+        self._key = key
+        self._epochs: dict[str, Ranges] = {}
+        self._refused: list[tuple[str, int, str]] = []
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="server")
+        self._client.on_connect = self._on_connect
+        self._client.on_message = self._on_message
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def hello(self) -> None:
+        self._client.publish(topics.HELLO, hello_v1.encode(hello_v1.Hello(self.store, 0)), 1)
+
+    def say(self, receipt: receipt_v1.Receipt, *, key: bytes = KEY) -> None:
+        topic = topics.receipt(7, "gw-1")
+        self._client.publish(topic, receipt_v1.encode(receipt, key), 1, retain=True)
+
+    def receipt(self) -> receipt_v1.Receipt:
+        epochs = {}
+        for name, ranges in self._epochs.items():
+            held = list(ranges)
+            through = held[0][1] if held and held[0][0] == 1 else 0
+            epochs[name] = (through, [r for r in held if r[0] > through])
+        return receipt_v1.Receipt(self.store, len(self.stored), epochs, self._refused)
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any
+    ) -> None:
+        client.subscribe(
+            [(topics.BATCHES("live"), 1), (topics.BATCHES("backlog"), 1), (topics.STATUSES, 1)]
+        )
+
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        named = topics.parse(message.topic)
+        assert named is not None
+        if named.kind == "status":
+            self.statuses.append(status_v1.decode(bytes(message.payload)))
+            return
+        if self.deaf:
+            return
+        payload = bytes(message.payload)
+        header, body = open_batch(payload, lambda _gw, _kid: self._key)
+        if header.seq in self.refuse:
+            self._refused.append((header.epoch, header.seq, "known name with other bytes"))
+            self.say(self.receipt())
+            return
+        for series, columns in unpack_readings(body):
+            for at_ms, count, quality in columns:
+                self.stored[(series.probe, series.quantity, at_ms)] = (count, quality)
+        self.headers.append((header, named.lane or ""))
+        self.payloads.append(payload)
+        self._epochs.setdefault(header.epoch, Ranges()).add(header.seq, header.seq)
+        self.say(self.receipt())
+
+
+class Device:
+    """Publishes as a sensor would, QoS 1; ``acknowledged`` is what it may forget."""
+
+    def __init__(self, port: int, password: str = "device") -> None:  # noqa: S107  # of a test
+        self.acknowledged: set[int] = set()
+        self._numbers: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self.connected = threading.Event()
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=f"device-{os.urandom(4).hex()}"
+        )
+        self._client.username_pw_set("device", password)
+        self._client.on_connect = self._on_connect
+        self._client.on_publish = self._on_publish
+        self._client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # floats are fine
+        self._client.connect_async("127.0.0.1", port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def send(self, number: int, topic: str, payload: bytes) -> None:
+        with self._lock:
+            self._numbers[self._client.publish(topic, payload, 1).mid] = number
+
+    def say(self, number: int, topic: str, content: object) -> None:
+        self.send(number, topic, json.dumps(content).encode())
+
+    def _on_connect(
+        self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
+        if not reason.is_failure:
+            self.connected.set()
+
+    def _on_publish(
+        self, _client: mqtt.Client, _data: Any, mid: int, _reason: Any, _properties: Any
+    ) -> None:
+        with self._lock:
+            self.acknowledged.add(self._numbers[mid])
+
+
+class Rig:
+    """Everything on free ports under one folder."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        nats, mosquitto = require("nats-server"), require("mosquitto")
+        self.folder = folder
+        self.edge_port, self.nats_port, self.central_port = free_port(), free_port(), free_port()
+        for name in ("gateway", "api", "device", "uplink"):
+            (folder / f"{name}.password").write_text(name)
+        (folder / "tag.key").write_bytes(KEY)
+        self._edge_config(folder)
+        (folder / "central.conf").write_text(
+            f"listener {self.central_port} 127.0.0.1\nallow_anonymous true\n"
+            "persistence false\nset_tcp_nodelay true\n"
+        )
+        self.settings = Settings(
+            **{
+                "id": "gw-1",
+                "partition": 7,
+                "edge_url": f"mqtt://127.0.0.1:{self.edge_port}",
+                "edge_username": "gateway",
+                "edge_password_file": str(folder / "gateway.password"),
+                "uplink_url": f"mqtt://127.0.0.1:{self.central_port}",
+                "uplink_username": "gw-1",
+                "uplink_password_file": str(folder / "uplink.password"),
+                "tag_key_file": str(folder / "tag.key"),
+                "kid": "k1",
+                "key_file": str(folder / "keys" / "gateway.pem"),
+                "outbox_path": str(folder / "outbox.db"),
+                "store_id_file": str(folder / "store-id"),
+                "edge_users_file": str(folder / "users.conf"),
+                "edge_broker_pid_file": str(folder / "edge.pid"),
+                "edge_nats_url": f"nats://127.0.0.1:{self.nats_port}",
+                "edge_nats_username": "api",
+                "edge_nats_password_file": str(folder / "api.password"),
+                "device_users": [DeviceUser("device", str(folder / "device.password"))],
+                "clock_trust": "host",
+                "cut_every_s": 0.2,
+                "disk_reserve_bytes": 0,
+                "edge_stream_bytes": 64 << 20,
+                **settings,
+            }
+        )
+        (folder / "settings.json").write_bytes(msgspec.json.encode(self.settings))
+        self.edge = Process([str(nats), "-c", str(folder / "edge.conf")], folder / "edge.log")
+        self.central = Process(
+            [str(mosquitto), "-c", str(folder / "central.conf")], folder / "central.log"
+        )
+        self.gateway = Process(
+            [
+                sys.executable,
+                "-m",
+                "tests.integration.gateway.process",
+                str(folder / "settings.json"),
+            ],
+            folder / "gateway.log",
+        )
+
+    def _edge_config(self, folder: Path) -> None:
+        (folder / "edge.conf").write_text(
+            config(
+                server_name="edge",
+                mqtt_port=self.edge_port,
+                nats_port=self.nats_port,
+                store_dir=str(folder / "edge-store"),
+                pid_file=str(folder / "edge.pid"),
+                users_include="users.conf",
+            )
+        )
+        (folder / "users.conf").write_text(users(User("gateway", "gateway"), User("api", "api")))
+
+    def start_brokers(self) -> None:
+        self.edge.start()
+        self.central.start()
+        wait_until(lambda: answers(self.edge_port), 10, "the edge broker listens")
+        wait_until(lambda: answers(self.central_port), 10, "the central broker listens")
+
+    def stop(self) -> None:
+        for process in (self.gateway, self.edge, self.central):
+            process.stop()
+
+
+@contextmanager
+def running(folder: Path, **settings: Any) -> Iterator[tuple[Rig, Server, Device]]:
+    """Brokers, server and one device; the test starts the gateway."""
+    rig = Rig(folder, **settings)
+    rig.start_brokers()
+    server = Server(rig.central_port)
+    device = Device(rig.edge_port)
+    try:
+        yield rig, server, device
+    finally:
+        device.close()
+        server.close()
+        rig.stop()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+__all__ = ["KEY", "Device", "Process", "Rig", "Server", "digest", "now_ms", "running"]
