@@ -1,0 +1,167 @@
+"""One room as the engine holds it: who measures it, what rules it, what is known of it now."""
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from domain.engine import Checkpoint, RoomEngine
+from domain.judgement import Action, Judgement, Rule
+from domain.profile import resolve
+from domain.reading import Columns, ProbeId, RoomId, Series
+from store.ports import ReadingReader
+from store.records.ports import Assignment, RecordsReader
+
+AHEAD_MS = 26 * 3_600_000  # judged this far ahead: so the moments of clock rules are known
+FAR_MS = 1 << 60
+
+SeriesOf = Callable[[ProbeId], Sequence[Series]]
+
+
+class RoomWatch:
+    """Reads what records say of the room, judges it, and knows when it must be looked at next.
+
+    Judging ahead of the clock is the same as judging at it: nothing is measured in the future,
+    so what differs is only what clock rules will do if nothing more comes. ``known`` cuts it
+    at an instant.
+    """
+
+    def __init__(
+        self,
+        room: RoomId,
+        records: RecordsReader,
+        readings: ReadingReader,
+        series_of: SeriesOf,
+        checkpoints: bytes = b"",
+    ) -> None:
+        self.room = room
+        self._records, self._readings, self._series_of = records, readings, series_of
+        self._checkpoints = checkpoints
+        self._engine: RoomEngine | None = None
+        self.rules: list[Rule] = []
+        self.assigned: list[Assignment] = []
+        self.judgement = Judgement((), (), ())
+        self.horizon_ms = 0
+        self.judged_at_ms: int | None = None
+        self.reload()
+
+    def reload(self) -> None:
+        """Take the room's rules, actions and assignments from the records again."""
+        before = self.assigned
+        self.rules = _rules(self._records, self.room)
+        self.assigned = self._records.assignments(self.room)
+        actions = _actions(self._records, self.room, self.assigned)
+        if not self.rules:
+            self._engine = None
+            return
+        if self._engine is None:
+            found = (
+                msgspec.msgpack.decode(self._checkpoints, type=list[Checkpoint])
+                if self._checkpoints
+                else []
+            )
+            self._engine = RoomEngine(self.rules, actions, found)
+            return
+        self._engine.govern(self.rules)
+        self._engine.note(actions)
+        if before != self.assigned:
+            changed = {(a.probe, a.from_ms, a.to_ms) for a in before} ^ {
+                (a.probe, a.from_ms, a.to_ms) for a in self.assigned
+            }
+            self._engine.touch(min(start for _, start, _ in changed), FAR_MS)
+
+    @property
+    def governed(self) -> bool:
+        return self._engine is not None
+
+    def touch(self, from_ms: int, to_ms: int) -> None:
+        if self._engine is not None:
+            self._engine.touch(from_ms, to_ms)
+
+    def judge(self, now_ms: int) -> None:
+        if self._engine is None:
+            self.judgement = Judgement((), (), ())
+        else:
+            self.horizon_ms = now_ms + AHEAD_MS
+            self.judgement = self._engine.judge(self.horizon_ms, self._read)
+        self.judged_at_ms = now_ms
+
+    def known(self, now_ms: int) -> Judgement:
+        """What is true at ``now_ms``, without what clock rules are yet to say."""
+        facts = tuple(
+            replace(f, cleared_at_ms=None)
+            if f.cleared_at_ms is not None and f.cleared_at_ms > now_ms
+            else f
+            for f in self.judgement.facts
+            if f.fired_at_ms <= now_ms
+        )
+        pauses = tuple(p for p in self.judgement.pauses if p.from_ms <= now_ms)
+        return Judgement(facts, pauses, self.judgement.flags)
+
+    def wake_ms(self) -> int | None:
+        """The next moment at which ``known`` changes by itself, or the horizon comes near."""
+        if self.judged_at_ms is None or not self.governed:
+            return None
+        now_ms = self.judged_at_ms
+        moments = [f.fired_at_ms for f in self.judgement.facts]
+        moments += [f.cleared_at_ms for f in self.judgement.facts if f.cleared_at_ms is not None]
+        moments.append(self.horizon_ms - 3_600_000)
+        return min(m for m in moments if m > now_ms)
+
+    def rule_of(self, at_ms: int) -> str:
+        """Change number and SHA-256 of the limits in force."""
+        rule = self.rules[0]
+        for later in self.rules[1:]:
+            if later.from_ms <= at_ms:
+                rule = later
+        return f"{rule.id}:{resolve(rule).name}"
+
+    def checkpoints(self) -> bytes:
+        return msgspec.msgpack.encode(self._engine.checkpoints()) if self._engine else b""
+
+    def _read(self, from_ms: int, to_ms: int) -> Mapping[Series, Columns]:
+        """A probe's readings belong to the room only while it was assigned to it."""
+        found: dict[Series, Columns] = {}
+        for a in sorted(self.assigned, key=lambda a: a.from_ms):
+            start = max(a.from_ms, from_ms)
+            end = to_ms if a.to_ms is None else min(a.to_ms, to_ms)
+            if start >= end:
+                continue
+            for series in self._series_of(a.probe):
+                rows = self._readings.between(series, start, end)
+                if not len(rows):
+                    continue
+                if series in found:
+                    rows = _joined(found[series], rows)
+                found[series] = rows
+        return found
+
+
+def _joined(one: Columns, other: Columns) -> Columns:
+    return Columns(
+        array("q", [*one.at_ms, *other.at_ms]),
+        array("q", [*one.count, *other.count]),
+        array("H", [*one.quality, *other.quality]),
+    )
+
+
+def _rules(records: RecordsReader, room: RoomId) -> list[Rule]:
+    """Oldest first; of several from the same instant the one recorded last."""
+    rules: dict[int, Rule] = {}
+    for v in sorted(records.rules(room), key=lambda v: (v.from_ms, v.m)):
+        rules[v.from_ms] = Rule(
+            str(v.m), v.from_ms, v.profile, tuple(v.commodities), v.interval_s, v.overrides
+        )
+    return [rules[at] for at in sorted(rules)]
+
+
+def _actions(records: RecordsReader, room: RoomId, assigned: Sequence[Assignment]) -> list[Action]:
+    """What people did, and the end of each assignment: the probe left the room."""
+    actions = [Action(a.at_ms, a.kind, a.by, a.detail) for a in records.actions(room)]
+    actions += [
+        Action(a.to_ms, "probe_removed", "", {"probe": a.probe})
+        for a in assigned
+        if a.to_ms is not None
+    ]
+    return sorted(actions, key=lambda a: a.at_ms)

@@ -1,0 +1,18 @@
+"""What the alerts role is told."""
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``sms_url``: see ``channels.connect``. ``tell_from_ms`` None: what ended before
+    ``notices.db`` was made is never told."""
+
+    readings_path: str
+    records_path: str
+    facts_path: str
+    notices_path: str
+    sms_url: str
+    sms_password_file: str
+    api_url: str
+    api_token_file: str  # a path, so the secret stays out of the environment
+    tell_from_ms: int | None = None
