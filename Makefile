@@ -1,0 +1,66 @@
+# make demo    the whole thing, with a story in it     make test    every check
+# make setup   .venv alone                             make bench   the numbers, measured here
+#
+# Needs from the system: python3 (3.11 to 3.13), python3-venv, make.
+
+PYTHON ?= python3
+PIP := -m pip --disable-pip-version-check --no-input
+DEMO_DATA ?= demo-data
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+.PHONY: demo setup test bench format lint types layers tests clean system
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+
+demo: .venv/.installed
+	.venv/bin/coldtrail demo --data $(DEMO_DATA)
+
+setup: .venv/.installed
+
+test: format lint types layers tests
+
+format: .venv-dev/.installed
+	.venv-dev/bin/ruff format --check .
+
+lint: .venv-dev/.installed
+	.venv-dev/bin/ruff check .
+
+types: .venv-dev/.installed
+	.venv-dev/bin/mypy
+
+layers: .venv-dev/.installed
+	.venv-dev/bin/lint-imports
+
+tests: .venv-dev/.installed
+	.venv-dev/bin/pytest $(PYTEST_ARGS)
+
+bench: .venv-dev/.installed
+	.venv-dev/bin/python -m bench
+
+clean:
+	rm -rf .venv .venv-dev .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# An environment is made once, and brought up to date when its lock or the project's table changes.
+# The editable install comes second: pip refuses it beside hashes.
+.venv/.installed: requirements.lock pyproject.toml | system
+	$(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP) install --quiet --no-compile --require-hashes -r requirements.lock
+	.venv/bin/python $(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-dev/.installed: requirements-dev.lock pyproject.toml | system
+	$(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/python $(PIP) install --quiet --no-compile --require-hashes -r requirements-dev.lock
+	.venv-dev/bin/python $(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+system:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "missing: python3 (on Debian: apt install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); Coldtrail needs Python 3.11 to 3.13" >&2; \
+	  echo "(another one: make PYTHON=python3.12 ...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "missing: python3-venv (on Debian: apt install python3-venv)" >&2; exit 1; }
