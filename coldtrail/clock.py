@@ -16,11 +16,11 @@ def machine_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def story(start_ms: int, rate: float, anchor_ms: int) -> NowMs:
+def story(start_ms: int, rate: float, anchor_ms: int, machine: NowMs = machine_ms) -> NowMs:
     """``start_ms`` at the machine's ``anchor_ms``; whole milliseconds."""
 
     def now_ms() -> int:
-        return start_ms + int((machine_ms() - anchor_ms) * rate)
+        return start_ms + int((machine() - anchor_ms) * rate)
 
     return now_ms
 

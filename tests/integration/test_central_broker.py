@@ -1,0 +1,98 @@
+"""The central broker's access list, tried with a stranger's client."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from coldtrail.init import NewGateway, init_data
+from coldtrail.settings import Installation
+from coldtrail.supervise import Supervisor
+from tests.support.mqtt import Stranger, stranger
+from tests.support.servers import free_port, require, wait_until
+from wire import topics
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def central(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    require("nats-server")
+    installation = init_data(
+        tmp_path_factory.mktemp("central") / "data",
+        port_base=free_port() - 1,  # its +1 is the central broker's
+        gateways=[NewGateway("gw1"), NewGateway("gw2")],
+    )
+    with Supervisor(installation, ["broker"]):
+        wait_until(lambda: answers(installation), 15, "the broker answers")
+        yield installation
+
+
+def answers(installation: Installation) -> bool:
+    try:
+        with ingest(installation):
+            return True
+    except ConnectionRefusedError:
+        return False
+
+
+def ingest(installation: Installation) -> AbstractContextManager[Stranger]:
+    secret = (installation.keys / "ingest.password").read_text().strip()
+    return stranger(installation.port(1), "ingest", secret)
+
+
+def gateway(installation: Installation, id: str) -> AbstractContextManager[Stranger]:
+    secret = (installation.keys / f"uplink-{id}.password").read_text().strip()
+    return stranger(installation.port(1), f"gw-{id}", secret)
+
+
+def partition(installation: Installation, id: str) -> int:
+    return next(g.partition for g in installation.file.gateway if g.id == id)
+
+
+def test_a_gateway_is_heard_on_its_own_topics_only(central: Installation) -> None:
+    mine, theirs = partition(central, "gw1"), partition(central, "gw2")
+    with ingest(central) as server, gateway(central, "gw1") as gw1:
+        for topic in ("ct/v1/+/+/batch/+", "ct/v1/+/+/receipt", topics.STATUSES, topics.HELLO):
+            assert server.subscribe(topic)
+        gw1.publish(topics.batch(theirs, "gw2", "live"), b"forged")
+        gw1.publish(topics.receipt(mine, "gw1"), b"forged")
+        gw1.publish(topics.HELLO, b"forged")
+        gw1.publish(topics.batch(mine, "gw1", "live"), b"batch")
+        gw1.publish(topics.status(mine, "gw1"), b"status")
+        wait_until(lambda: len(server.heard) >= 2, 10, "both are heard")
+
+        assert [payload for _, payload in server.heard] == [b"batch", b"status"]
+
+
+@pytest.mark.parametrize("lane", ["live", "backlog"])
+def test_a_gateway_cannot_read_batches(central: Installation, lane: topics.Lane) -> None:
+    with gateway(central, "gw1") as gw1:
+        assert not gw1.subscribe(topics.BATCHES(lane))
+
+
+def test_a_gateway_reads_its_own_receipt_and_no_others(central: Installation) -> None:
+    mine, theirs = partition(central, "gw1"), partition(central, "gw2")
+    with gateway(central, "gw1") as gw1:
+        assert gw1.subscribe(topics.receipt(mine, "gw1"))
+        assert gw1.subscribe(topics.config(mine, "gw1"))
+        assert gw1.subscribe(topics.HELLO)
+        assert not gw1.subscribe(topics.receipt(theirs, "gw2"))
+
+
+def test_a_receipt_that_is_retained_is_there_for_a_gateway_that_comes_later(
+    central: Installation,
+) -> None:
+    topic = topics.receipt(partition(central, "gw2"), "gw2")
+    with ingest(central) as server:
+        server.publish(topic, b"receipt", retain=True)
+    with gateway(central, "gw2") as gw2:
+        assert gw2.subscribe(topic)
+        wait_until(lambda: gw2.heard, 10, "the retained receipt")
+
+    assert gw2.heard == [(topic, b"receipt")]
+
+
+def test_who_has_no_password_is_not_let_in(central: Installation) -> None:
+    with pytest.raises(PermissionError), stranger(central.port(1), "gw-gw1", "guessed"):
+        pass

@@ -1,0 +1,112 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from coldtrail import settings
+from coldtrail.clock import story
+from coldtrail.init import NewGateway, Taken, init_data
+
+ONE_GATEWAY = '[[gateway]]\nid = "gw1"\npartition = 3\n'
+
+
+def load(folder: Path, text: str) -> settings.Installation:
+    (folder / "coldtrail.toml").write_text(text)
+    return settings.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        pytest.param("prot_base = 18800\n" + ONE_GATEWAY, "prot_base", id="top"),
+        pytest.param(ONE_GATEWAY + "[influx]\nurll = 'x'\n", "urll", id="table"),
+        pytest.param(ONE_GATEWAY + "kidd = 'x'\n", "kidd", id="gateway"),
+        pytest.param("port_base = 80\n" + ONE_GATEWAY, "port_base", id="port"),
+        pytest.param('[[gateway]]\nid = "../x"\npartition = 3\n', "gateway", id="path-trick"),
+        pytest.param('[[gateway]]\nid = "gw1"\npartition = 64\n', "partition", id="partition"),
+        pytest.param(ONE_GATEWAY * 2, "gw1", id="twice"),
+        pytest.param("", "gateway", id="none"),
+        pytest.param(
+            ONE_GATEWAY + "[clock]\nstart = 2026-06-01T00:00:00\n", "time zone", id="zoneless"
+        ),
+    ],
+)
+def test_what_cannot_be_used_stops_the_start_and_is_named(
+    text: str, named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(settings.Wrong, match=named):
+        load(tmp_path, text)
+
+
+def test_the_first_gateway_has_the_plain_names_and_further_ones_carry_their_id(
+    tmp_path: Path,
+) -> None:
+    made = init_data(tmp_path, port_base=20_000, gateways=[NewGateway("gw1"), NewGateway("lixia")])
+
+    assert [e.role for e in made.edges()] == ["gateway", "gateway-lixia"]
+    assert [e.broker_role for e in made.edges()] == ["edge-broker", "edge-broker-lixia"]
+    assert [[e.port(i) for i in range(3)] for e in made.edges()] == [
+        [20_010, 20_011, 20_012],
+        [20_013, 20_014, 20_015],
+    ]
+    assert made.edge("edge-broker-lixia").home == tmp_path / "gateway-lixia"
+
+
+def test_every_secret_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    made = init_data(tmp_path)
+    kept = [p for p in tmp_path.rglob("*") if p.parent.name == "keys"]
+
+    assert len(kept) >= 10
+    assert {p.stat().st_mode & 0o777 for p in kept} == {0o600}
+    assert {p.parent.stat().st_mode & 0o777 for p in kept} == {0o700}
+    assert not any(p.read_text().strip() in (made.folder / "coldtrail.toml").read_text()
+                   for p in kept if p.suffix == ".password")  # fmt: skip
+
+
+def test_a_folder_with_settings_is_left_as_it_is(tmp_path: Path) -> None:
+    init_data(tmp_path)
+    before = (tmp_path / "coldtrail.toml").read_text()
+
+    with pytest.raises(Taken):
+        init_data(tmp_path, port_base=20_000)
+
+    assert (tmp_path / "coldtrail.toml").read_text() == before
+
+
+def test_impossible_further_tables_leave_no_settings_behind(tmp_path: Path) -> None:
+    with pytest.raises(settings.Wrong, match="nonsense"):
+        init_data(tmp_path, more_toml="[nonsense]\na = 1")
+
+    assert not (tmp_path / "coldtrail.toml").exists()
+
+
+def test_every_table_that_the_comments_offer_is_understood(tmp_path: Path) -> None:
+    text = (init_data(tmp_path).folder / "coldtrail.toml").read_text()
+    lines = text.splitlines()
+    offered = [
+        line.removeprefix("# ")
+        if line.startswith("# ") and ("= " in line or line[2] == "[")
+        else ""
+        for line in lines
+    ]
+    tables = "\n".join(line for line in offered if not line.startswith("cut_every_s"))
+
+    made = load(tmp_path, tables + "\n" + ONE_GATEWAY)
+
+    assert made.file.clock.rate == 60
+    assert made.file.influx.url
+    assert made.roles()[-1] == "influx"  # another carrier is set: no SMS centre
+
+
+def test_a_storys_clock_goes_on_where_it_is_after_a_restart(tmp_path: Path) -> None:
+    made = load(tmp_path, ONE_GATEWAY + "[clock]\nstart = 2026-06-01T00:00:00Z\nrate = 1000.0\n")
+    start_ms = round(datetime(2026, 6, 1, tzinfo=UTC).timestamp() * 1000)
+
+    first = made.now_ms()()
+    second = made.now_ms()()
+
+    assert start_ms <= first <= second
+
+
+def test_a_storys_clock_runs_as_many_times_as_fast() -> None:
+    assert story(5_000, 60.0, anchor_ms=1_000, machine=lambda: 3_500)() == 155_000
