@@ -1,0 +1,118 @@
+"""Roles that are killed come back; a supervisor that is killed takes its roles with it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coldtrail.init import init_data
+from coldtrail.settings import Installation
+from coldtrail.supervise import AlreadyUp, Supervisor, is_up
+from tests.support.servers import free_port, require, wait_until
+
+pytestmark = [pytest.mark.server, pytest.mark.fault]
+
+ROLES = ["broker", "sms-centre"]
+
+
+def folder(tmp_path: Path) -> Installation:
+    require("nats-server")
+    return init_data(tmp_path / "data", port_base=free_port() - 1)
+
+
+def pid_of(installation: Installation, role: str) -> int | None:
+    try:
+        return int((installation.folder / "pids" / f"{role}.pid").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def alive(pid: int) -> bool:
+    """False also for a process that has ended and was not waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_killed_role_comes_back_with_another_pid(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    with Supervisor(installation, ROLES) as supervisor:
+        wait_until(
+            lambda: all(s.state == "running" for s in supervisor.states().values()), 20, "running"
+        )
+        first = pid_of(installation, "broker")
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        wait_until(
+            lambda: (
+                supervisor.states()["broker"].restarts == 1
+                and supervisor.states()["broker"].state == "running"
+            ),
+            20,
+            "the broker runs again",
+        )
+
+        assert pid_of(installation, "broker") not in (None, first)
+        assert supervisor.states()["sms-centre"].restarts == 0
+
+
+def test_after_a_stop_nothing_runs_and_no_pid_file_is_left(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    supervisor = Supervisor(installation, ROLES)
+    supervisor.start()
+    wait_until(lambda: pid_of(installation, "sms-centre"), 20, "started")
+    pids = [s.pid for s in supervisor.states().values() if s.pid is not None]
+    supervisor.stop()
+
+    assert not any(alive(pid) for pid in pids)
+    assert list((installation.folder / "pids").iterdir()) == []
+    assert not is_up(installation.folder)
+
+
+def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    with Supervisor(installation, ["broker"]), pytest.raises(AlreadyUp):
+        Supervisor(installation, ["broker"]).start()
+
+
+def test_roles_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    with (installation.folder / "up.log").open("wb") as log:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "coldtrail", "up", "--data", str(installation.folder)],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_until(lambda: pid_of(installation, "sms-centre"), 30, "started")
+        report = json.loads((installation.folder / "status.json").read_text())
+        pids = [r["pid"] for r in report["roles"].values() if r["pid"]]
+        up.kill()
+        up.wait()
+        wait_until(lambda: not any(alive(pid) for pid in pids), 10, "the roles have ended")
+    finally:
+        up.kill()
+        up.wait()
+
+    assert pids
+    assert not is_up(installation.folder)
+
+
+def test_status_answers_in_a_folder_where_nothing_runs(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "coldtrail", "status", "--json", "--data", str(installation.folder)],
+        capture_output=True,
+        check=True,
+    )
+    status = json.loads(done.stdout)
+
+    assert not status["up"]
+    assert {r["state"] for r in status["roles"].values()} == {"stopped"}
+    assert Path(status["edge"]["password_file"]).exists()
+    assert Path(status["api"]["token_file"]).exists()
