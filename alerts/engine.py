@@ -14,7 +14,7 @@ from alerts.room_watch import RoomWatch
 from domain.reading import ProbeId, RoomId, Series
 from domain.retelling import SAMPLES
 from store.facts import JudgedRoom, SqlFactsStore
-from store.ports import Arrival, ReadingReader
+from store.ports import Arrival, Latest, ReadingReader
 from store.records.ports import Assignment, Change, RecordsReader
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,8 @@ class Engine:
                         found[series] = max(self.arrived[series], a.from_ms)
         return found
 
-    def newest_sample_ms(self, room: RoomId) -> int | None:
+    def latest_sample(self, room: RoomId) -> Latest | None:
+        """Of the probes that are in the room now."""
         series = [
             s
             for a in self._watches[room].assigned
@@ -131,7 +132,8 @@ class Engine:
             for s in self._series.get(a.probe, ())
             if s.quantity in SAMPLES
         ]
-        return max((row.at_ms for row in self._readings.latest(series)), default=None)
+        latest = self._readings.latest(series) if series else []
+        return max(latest, key=lambda row: row.at_ms, default=None)
 
     # --- following
 

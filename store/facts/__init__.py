@@ -19,10 +19,10 @@ __all__ = [
 
 
 def open_facts(path: Path | str) -> SqlFactsStore:
-    """The one writer; ``store.records.AlreadyOpen`` when another process has the file."""
+    """The one writer; ``store.errors.AlreadyOpen`` when another process has the file."""
     return SqlFactsStore(*open_writer(path, Path(migrations.__file__).parent))
 
 
 def open_facts_reader(path: Path | str) -> SqlFactsReader:
-    """Waits for nothing; ``store.records.NotReady`` when the file or its version is missing."""
+    """Waits for nothing; ``store.errors.NotReady`` when the file or its version is missing."""
     return SqlFactsReader(open_reader(path, VERSION))

@@ -29,10 +29,10 @@ __all__ = [
 
 
 def open_notices(path: Path | str) -> SqlNoticesStore:
-    """The one writer; ``store.records.AlreadyOpen`` when another process has the file."""
+    """The one writer; ``store.errors.AlreadyOpen`` when another process has the file."""
     return SqlNoticesStore(*open_writer(path, Path(migrations.__file__).parent))
 
 
 def open_notices_reader(path: Path | str) -> SqlNoticesReader:
-    """Waits for nothing; ``store.records.NotReady`` when the file or its version is missing."""
+    """Waits for nothing; ``store.errors.NotReady`` when the file or its version is missing."""
     return SqlNoticesReader(open_reader(path, VERSION))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import stamina
-from sqlalchemy import ColumnElement, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import OperationalError
 
@@ -122,26 +122,7 @@ class SqlNoticesStore(SqlNoticesReader):
     ) -> None:
         """One transaction. ``links`` None: as they were."""
         with self._engine.begin() as connection:
-            for room, state in states.items():
-                connection.execute(
-                    upsert(t.states).values(room=room, state=state).on_conflict_do_update(
-                        index_elements=["room"], set_={"state": state}
-                    )
-                )  # fmt: skip
-            for notice in notices:
-                connection.execute(upsert(t.notices).values(_row(notice)).on_conflict_do_nothing())
-            for incident in incidents:
-                connection.execute(
-                    upsert(t.incidents)
-                    .values(
-                        room=incident.room, number=incident.number, code=incident.code,
-                        opened_ms=incident.opened_ms, closed_ms=incident.closed_ms,
-                    )
-                    .on_conflict_do_update(
-                        index_elements=["room", "number"],
-                        set_={"closed_ms": incident.closed_ms},
-                    )
-                )  # fmt: skip
+            _write_turn(connection, states, notices, incidents)
             if links is not None:
                 connection.execute(delete(t.links))
                 for link in links:
@@ -273,6 +254,7 @@ class SqlNoticesStore(SqlNoticesReader):
         owed: bool,
         states: Mapping[str, bytes],
         answers: Sequence[NewNotice],
+        incidents: Sequence[OpenIncident] = (),
     ) -> None:
         """What a reply was taken for, with the ladder that it stopped and the answer to it: one
         transaction."""
@@ -284,14 +266,7 @@ class SqlNoticesStore(SqlNoticesReader):
                     understood=understood, person=person, room=room, detail=dict(detail), owed=owed
                 )
             )
-            for key, state in states.items():
-                connection.execute(
-                    upsert(t.states).values(room=key, state=state).on_conflict_do_update(
-                        index_elements=["room"], set_={"state": state}
-                    )
-                )  # fmt: skip
-            for answer in answers:
-                connection.execute(upsert(t.notices).values(_row(answer)).on_conflict_do_nothing())
+            _write_turn(connection, states, answers, incidents)
 
     @stamina.retry(on=OperationalError, timeout=60)
     def posted(self, provider_id: str, *, owed: bool, next_try_ms: int = 0) -> None:
@@ -303,6 +278,33 @@ class SqlNoticesStore(SqlNoticesReader):
                     owed=owed, next_try_ms=next_try_ms, attempts=t.replies.c.attempts + 1
                 )
             )  # fmt: skip
+
+
+def _write_turn(
+    connection: Connection,
+    states: Mapping[str, bytes],
+    notices: Sequence[NewNotice],
+    incidents: Sequence[OpenIncident],
+) -> None:
+    for room, state in states.items():
+        connection.execute(
+            upsert(t.states)
+            .values(room=room, state=state)
+            .on_conflict_do_update(index_elements=["room"], set_={"state": state})
+        )
+    for notice in notices:
+        connection.execute(upsert(t.notices).values(_row(notice)).on_conflict_do_nothing())
+    for i in incidents:
+        connection.execute(
+            upsert(t.incidents)
+            .values(
+                room=i.room, number=i.number, code=i.code, opened_ms=i.opened_ms,
+                closed_ms=i.closed_ms,
+            )
+            .on_conflict_do_update(
+                index_elements=["room", "number"], set_={"closed_ms": i.closed_ms}
+            )
+        )  # fmt: skip
 
 
 def _row(notice: NewNotice) -> dict[str, object]:

@@ -1,0 +1,335 @@
+"""What must be said: the decision's state, stepped by judgements, replies and the clock.
+
+The state and the notices that a step gave are written in one transaction. Facts may be rebuilt
+meanwhile: what was told is recognised by its span, so a rebuilt file rings nobody.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from alerts.engine import Engine
+from alerts.escalation import CAUSE_WITHIN_MS, Rosters, Understood, understand
+from alerts.places import Places
+from domain.decision import Notice, PersonState, Seen, State, due, next_wake_ms, step
+from domain.incident import DAY_MS, Contact, RoomSeen, RoomState, link_due
+from domain.message import ONE_PART, compose, reply_code
+from domain.reading import RoomId
+from store.facts import SqlFactsStore
+from store.notices import KeptReply, NewNotice, OpenIncident, SilentLink, SqlNoticesStore
+from store.notices.writer import LAST_ALIVE, TELL_FROM
+from store.records.ports import RecordsReader
+
+NEVER_TELL_AFTER_MS = 45 * DAY_MS  # what ended so long ago is for the record alone
+ALIVE_EVERY_MS = 60_000
+ACKS_SEEN = "acks_seen_m"
+EVERYWHERE = ""  # the row of the state that spans rooms
+
+
+@dataclass(frozen=True, slots=True)
+class _Spanning:
+    people: dict[str, PersonState] = field(default_factory=dict)
+    power: dict[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    digest_ms: int | None = None
+
+
+class Notifier:
+    def __init__(
+        self,
+        engine: Engine,
+        records: RecordsReader,
+        facts: SqlFactsStore,
+        notices: SqlNoticesStore,
+        now_ms: int,
+        tell_from_ms: int | None = None,
+    ) -> None:
+        self._engine, self._records, self._facts, self._store = engine, records, facts, notices
+        notices.put_about(TELL_FROM, now_ms if tell_from_ms is None else tell_from_ms, keep=True)
+        notices.put_about(ACKS_SEEN, records.last_change(), keep=True)
+        self._tell_from_ms = notices.about(TELL_FROM) or 0
+        self._acks_seen_m = notices.about(ACKS_SEEN) or 0
+        self._alive_ms = notices.about(LAST_ALIVE) or 0
+        # While nothing ran here nothing could arrive: silence then is not the probes' silence.
+        self._links_from_ms = now_ms if now_ms - self._alive_ms > 5 * ALIVE_EVERY_MS else 0
+        kept = notices.states()
+        spanning = msgspec.json.decode(kept.pop(EVERYWHERE, b"{}"), type=_Spanning)
+        rooms = {r: msgspec.json.decode(s, type=RoomState) for r, s in kept.items()}
+        self._state = State(rooms, spanning.people, spanning.power, spanning.digest_ms)
+        self._incidents = notices.incidents(now_ms - CAUSE_WITHIN_MS)
+        self.rosters = Rosters(records)
+        self.places = Places(records)
+        self._changes_seen = -1
+        self._catching_up: set[RoomId] = set()
+        self._links: list[SilentLink] = []
+
+    def wake_ms(self) -> int | None:
+        wakes = [next_wake_ms(self._state)]
+        wakes += [self._engine.drained_at_ms(room) for room in self._catching_up]
+        return min((w for w in wakes if w is not None), default=None)
+
+    def turn(self, now_ms: int, judged: set[RoomId]) -> int:
+        """Tell what is new of these rooms and what is due; how many notices came of it."""
+        self._refresh()
+        acked, upto_m = self._recorded_acks()
+        drained = {r for r in self._catching_up if not self._engine.catching_up(r, now_ms)}
+        wake_ms = self.wake_ms()
+        if not (judged or acked or drained or (wake_ms is not None and wake_ms <= now_ms)):
+            self._keep_alive(now_ms)
+            return 0
+        before = self._state
+        notices = self._step(now_ms, judged | acked | drained, frozenset(acked))
+        incidents = self._numbered(before, now_ms)
+        fresh = self._addressed(notices, now_ms)
+        self._store.decide(self._changed(before), fresh, incidents, self._silent(now_ms))
+        if upto_m != self._acks_seen_m:
+            self._store.put_about(ACKS_SEEN, upto_m)
+            self._acks_seen_m = upto_m
+        self._keep_alive(now_ms)
+        return len(fresh)
+
+    def read_replies(self, now_ms: int) -> int:
+        """Give every stored reply its meaning, stop the ladders, write the answers."""
+        unread = self._store.unread()
+        if unread:
+            self._refresh()
+        for reply in unread:
+            told = self._told()
+            found = understand(reply, self.rosters, self._incidents, told)
+            before, notices = self._state, []
+            if found.word == "ack":
+                room = RoomId(found.room)
+                notices = self._step(now_ms, {room}, frozenset({room}), alone=True)
+            incidents = self._numbered(before, now_ms)
+            answers = self._addressed(notices, now_ms) + self._answer(reply, found, now_ms)
+            owed = found.word in ("ack", "cause")
+            self._store.read_reply(
+                reply.provider_id, found.word, found.person.id if found.person else "",
+                found.room, {"cause": found.cause} if found.cause else {},
+                owed=owed, states=self._changed(before), answers=answers, incidents=incidents,
+            )  # fmt: skip
+        return len(unread)
+
+    # --- one step
+
+    def _refresh(self) -> None:
+        if self._changes_seen != self._engine.changes_seen:
+            self._changes_seen = self._engine.changes_seen
+            self.rosters.refresh()
+            self.places.refresh()
+
+    def _step(
+        self, now_ms: int, rooms: set[RoomId], acked: frozenset[str], *, alone: bool = False
+    ) -> list[Notice]:
+        """``alone``: rooms that are due wait for the next turn."""
+        concerned = {RoomId(r) for r in rooms.union(() if alone else due(self._state, now_ms))}
+        known = set(self._engine.rooms())
+        concerned = {r for r in concerned & known if self._engine.watch(r).judged_at_ms is not None}
+        seen = Seen(
+            {r: self._seen(r, now_ms) for r in concerned},
+            {r: self.rosters.of(r) for r in concerned},
+            {r: self.places.site(r) for r in concerned},
+            acked,
+        )
+        self._catching_up = {
+            r for r in self._catching_up | concerned if self._engine.catching_up(r, now_ms)
+        }
+        self._state, notices = step(self._state, now_ms, seen)
+        return notices
+
+    def _seen(self, room: RoomId, now_ms: int) -> RoomSeen:
+        watch = self._engine.watch(room)
+        floor = max(self._tell_from_ms, now_ms - NEVER_TELL_AFTER_MS)
+        rules = [r for r in watch.rules if r.from_ms <= now_ms] or watch.rules[:1]
+        arrived = self._engine.links(room, now_ms) if rules else {}
+        latest = self._engine.latest_sample(room)
+        return RoomSeen(
+            facts=[
+                f
+                for f in watch.judgement.facts
+                if f.cleared_at_ms is None or f.cleared_at_ms > floor
+            ],
+            upto_ms=now_ms,
+            interval_s=rules[-1].interval_s if rules else 300,
+            newest_sample_ms=latest.at_ms if latest else None,
+            arrived_ms={s: max(at, self._links_from_ms) for s, at in arrived.items()},
+            maintenance=[
+                (p.from_ms, p.to_ms)
+                for p in watch.judgement.pauses
+                if p.cause == "maintenance" and p.to_ms is not None and p.from_ms <= now_ms
+            ],
+            tell_from_ms=floor,
+            catching_up=self._engine.catching_up(room, now_ms),
+        )
+
+    def _recorded_acks(self) -> tuple[set[RoomId], int]:
+        """Rooms acknowledged in the records since the last turn. Those that came by SMS stopped
+        their ladder when they came."""
+        head, at = self._records.last_change(), self._acks_seen_m
+        rooms: set[RoomId] = set()
+        while at < head:
+            page = self._records.changes(at)
+            if not page:
+                break
+            for change in page:
+                if change.kind != "action" or change.subject.startswith("sms:"):
+                    continue
+                for room in change.rooms:
+                    if any(
+                        a.m == change.m and a.kind == "ack" for a in self._records.actions(room)
+                    ):
+                        rooms.add(room)
+            at = page[-1].m
+        return rooms, at
+
+    # --- what is written
+
+    def _changed(self, before: State) -> dict[str, bytes]:
+        after = self._state
+        rows = {
+            room: msgspec.json.encode(state)
+            for room, state in after.rooms.items()
+            if before.rooms.get(room) != state
+        }
+        spans = (after.people, after.power, after.digest_ms)
+        if spans != (before.people, before.power, before.digest_ms):
+            rows[EVERYWHERE] = msgspec.json.encode(
+                _Spanning(dict(after.people), dict(after.power), after.digest_ms)
+            )
+        return rows
+
+    def _numbered(self, before: State, now_ms: int) -> list[OpenIncident]:
+        """Incidents that opened or closed with this step; each has a code of its own."""
+        rows = []
+        for room, state in self._state.rooms.items():
+            was, now = before.rooms.get(room, RoomState()).incident, state.incident
+            if was and (now is None or now.number != was.number):
+                rows.append(self._incident(room, was.number, was.began_ms, now_ms))
+            if now and (was is None or was.number != now.number):
+                rows.append(self._incident(room, now.number, now.began_ms, None))
+            elif now is None and state.incidents > before.rooms.get(room, RoomState()).incidents:
+                rows.append(self._incident(room, state.incidents, now_ms, now_ms))
+        for row in rows:
+            self._incidents = [
+                i for i in self._incidents if (i.room, i.number) != (row.room, row.number)
+            ]
+            self._incidents.insert(0, row)
+        return rows
+
+    def _incident(
+        self, room: str, number: int, opened_ms: int, closed_ms: int | None
+    ) -> OpenIncident:
+        return OpenIncident(room, number, self._code(room, number), opened_ms, closed_ms)
+
+    def _code(self, room: str, number: int) -> str:
+        """No two incidents that a person could mean have the same code."""
+        for i in self._incidents:
+            if (i.room, i.number) == (room, number):
+                return i.code
+        taken = {i.code for i in self._incidents}
+        salt = 0
+        while (code := reply_code(room, number, salt)) in taken:
+            salt += 1
+        return code
+
+    def _addressed(self, notices: Sequence[Notice], now_ms: int) -> list[NewNotice]:
+        rows = []
+        contacts: dict[str, Contact] = {}
+        for room in self._engine.rooms():
+            contacts |= {c.id: c for c in self.rosters.of(room)}
+        for notice in notices:
+            person = contacts.get(notice.to)
+            if person is None:  # taken off the roster since: there is no number to call
+                continue
+            code = self._code(notice.room, notice.incident) if notice.incident else ""
+            text = compose(notice, self.places.of(notice), person.lang, code)
+            rows.append(
+                NewNotice(
+                    _short(notice.key), now_ms, notice.to, person.phone, notice.channel,
+                    notice.kind, notice.codes, notice.room, notice.incident, code, text,
+                    self._fact_ids(notice), msgspec.json.encode(notice),
+                )
+            )  # fmt: skip
+        return rows
+
+    def _fact_ids(self, notice: Notice) -> list[str]:
+        ids = []
+        for room in {room for room, _ in notice.about}:
+            spans = {(k.code, k.fired_ms) for r, k in notice.about if r == room}
+            first = min(fired for _, fired in spans)
+            facts = self._facts.facts(RoomId(room), from_ms=first - 1)
+            ids += [f.id for f in facts if (f.code, f.fired_at_ms) in spans]
+        return sorted(ids)
+
+    def _silent(self, now_ms: int) -> list[SilentLink]:
+        found = []
+        for room in self._engine.rooms():
+            watch = self._engine.watch(room)
+            if watch.judged_at_ms is None or not watch.rules:
+                continue
+            seen = self._seen(room, now_ms)
+            for series, since in (seen.arrived_ms or {}).items():
+                warn, crit = link_due(seen, series)
+                if warn <= now_ms:
+                    level = "critical" if crit <= now_ms else "warning"
+                    found.append(SilentLink(room, series.probe, series.quantity, since, level))
+        return found
+
+    def _told(self) -> Mapping[str, set[str]]:
+        """Of which rooms' open incidents each person was told."""
+        told: dict[str, set[str]] = {}
+        for room, state in self._state.rooms.items():
+            for person in state.incident.people if state.incident else ():
+                told.setdefault(person, set()).add(room)
+        return told
+
+    def _answer(self, reply: KeptReply, found: Understood, now_ms: int) -> list[NewNotice]:
+        person = found.person
+        if person is None:
+            return []
+        zh = person.lang != "en"
+        if found.word == "which":
+            offers = [f"{i.code} {self.places.name(i.room, zh)}" for i in found.choices]
+            text = _listed(
+                "有多个报警,请回复代码:" if zh else "Several alarms, reply a code: ", offers
+            )
+        elif found.word == "temperature":
+            rooms = [r for r in self._engine.rooms()
+                     if any(c.id == person.id for c in self.rosters.of(r))]  # fmt: skip
+            text = _listed("", [self._temperature(r, zh, now_ms) for r in rooms]) or (
+                "没有您的库房" if zh else "No rooms are yours"
+            )
+        else:
+            return []
+        return [
+            NewNotice(
+                _short(f"answer/{reply.provider_id}"), now_ms, person.id, person.phone, "sms",
+                "answer", (), "", 0, "", text, (),
+            )
+        ]  # fmt: skip
+
+    def _temperature(self, room: RoomId, zh: bool, now_ms: int) -> str:
+        name = self.places.name(room, zh)
+        latest = self._engine.latest_sample(room)
+        if latest is None:
+            return f"{name}{'无数据' if zh else ' no data'}"
+        minutes = max(0, (now_ms - latest.at_ms) // 60_000)
+        age = f"({minutes}分钟前)" if zh else f" ({minutes} min ago)"
+        return f"{name}{'' if zh else ' '}{latest.count / 100:.1f}℃{age}"
+
+    def _keep_alive(self, now_ms: int) -> None:
+        if now_ms - self._alive_ms >= ALIVE_EVERY_MS:
+            self._store.put_about(LAST_ALIVE, now_ms)
+            self._alive_ms = now_ms
+
+
+def _short(key: str) -> str:
+    """Carriers bound the length of a key."""
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def _listed(head: str, items: Sequence[str]) -> str:
+    """All of it, in as many parts as it takes; nobody asked for less."""
+    text = head + ";".join(items)
+    return text if len(text) <= 10 * ONE_PART else text[: 10 * ONE_PART - 1] + "…"

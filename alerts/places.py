@@ -1,0 +1,94 @@
+"""Rooms in people's words: names, goods and limits for the texts."""
+
+from collections.abc import Mapping
+
+from domain.commodity import COMMODITIES
+from domain.decision import Notice
+from domain.judgement import Rule
+from domain.message import Place
+from domain.profile import NEVER, resolve
+from domain.reading import RoomId
+from store.records.ports import RecordsReader, Room, RuleVersion, Site
+
+LONGEST_NAME = 24  # beyond it the site's name is left out, so that a text stays in one part
+
+
+class Places:
+    """As records have them; ``refresh`` after records changed."""
+
+    def __init__(self, records: RecordsReader) -> None:
+        self._records = records
+        self._rooms: dict[str, Room] = {}
+        self._sites: dict[str, Site] = {}
+        self._places: dict[str, Place] = {}
+
+    def refresh(self) -> None:
+        self._rooms.clear()
+        self._sites.clear()
+        self._places.clear()
+
+    def _load(self) -> None:
+        if not self._rooms:
+            self._rooms = {r.id: r for r in self._records.rooms()}
+            self._sites = {s.id: s for s in self._records.sites()}
+
+    def site(self, room: RoomId) -> str:
+        """The site's name: what a list of sites without power shows."""
+        self._load()
+        found = self._rooms.get(room)
+        site = self._sites.get(found.site) if found else None
+        return site.name_zh or site.id if site else room
+
+    def name(self, room: str, zh: bool) -> str:
+        place = self._place(room)
+        return place.name_zh if zh else place.name_en
+
+    def of(self, notice: Notice) -> Mapping[str, Place]:
+        rooms = {room for room, _ in notice.about} | ({notice.room} if notice.room else set())
+        return {room: self._place(room) for room in rooms}
+
+    def _place(self, room: str) -> Place:
+        if room not in self._places:
+            self._load()
+            self._places[room] = self._describe(room)
+        return self._places[room]
+
+    def _describe(self, id: str) -> Place:
+        room = self._rooms.get(id)
+        if room is None:
+            return Place(id, id)
+        site = self._sites.get(room.site)
+        rules = self._records.rules(RoomId(id))
+        newest = max(rules, key=lambda v: (v.from_ms, v.m), default=None)
+        return Place(
+            name_zh=_full(site.name_zh if site else "", room.name_zh or id, ""),
+            name_en=_full(site.name_en if site else "", room.name_en or id, " "),
+            goods_zh="、".join(COMMODITIES[c].name_zh for c in newest.commodities)
+            if newest
+            else "",
+            goods_en=", ".join(COMMODITIES[c].name_en for c in newest.commodities)
+            if newest
+            else "",
+            limits=limits(newest) if newest else {},
+        )
+
+
+def _full(site: str, room: str, between: str) -> str:
+    if not site or site in room or len(site) + len(room) > LONGEST_NAME:
+        return room
+    return f"{site}{between}{room}"
+
+
+def limits(rule: RuleVersion | Rule) -> dict[str, int]:
+    """Code to the one limit that it watches, in counts; two-sided rules are left out."""
+    resolved = resolve(
+        Rule(
+            "", rule.from_ms, rule.profile, tuple(rule.commodities), rule.interval_s, rule.overrides
+        )
+    )
+    found = {}
+    for limit in resolved.limits:
+        high, low = limit.high < NEVER, limit.low > -NEVER
+        if high != low:
+            found[limit.code] = limit.high if high else limit.low
+    return found

@@ -1,0 +1,121 @@
+"""The alerts role: readings and records in, facts out, people told.
+
+Two ways of waiting. The main loop looks at the journals a few times a second, judges, decides
+and writes; a second thread carries what was written to the carrier and to the api, so that a
+slow carrier never delays a judgement. A reply comes in on the channel's own thread: it is
+stored there, and the main loop is woken.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+from alerts.engine import Engine
+from alerts.escalation import Rosters
+from alerts.notices import Notifier
+from alerts.places import Places
+from alerts.sending import IDLE_S, Api, Sender
+from alerts.settings import Settings
+from channels.connect import connect
+from channels.ports import Reply
+from store.connect import open_readings
+from store.errors import NotReady
+from store.facts import open_facts
+from store.notices import open_notices
+from store.ports import ReadingReader
+from store.records import open_records_reader
+from store.records.reader import SqlRecordsReader
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.25
+
+
+def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
+    """Until ``stop`` is set. Raises what is a mistake of ours or of the settings."""
+    with contextlib.ExitStack() as stack:
+        facts = stack.enter_context(contextlib.closing(open_facts(settings.facts_path)))
+        notices = stack.enter_context(contextlib.closing(open_notices(settings.notices_path)))
+        opened = _when_ready(settings, stop)
+        if opened is None:
+            return
+        readings, records = opened
+        stack.callback(readings.close)
+        stack.callback(records.close)
+
+        wake = threading.Event()
+        engine = Engine(readings, records, facts)
+        while engine.behind() and not stop.is_set():  # nothing is told on half of what is known
+            engine.follow(now_ms())
+        notifier = Notifier(engine, records, facts, notices, now_ms(), settings.tell_from_ms)
+        sender = Sender(notices, facts, Rosters(records), Places(records), now_ms)
+
+        def on_reply(reply: Reply) -> None:
+            notices.keep_reply(reply.provider_id, reply.from_phone, reply.text, reply.at_ms)
+            wake.set()
+
+        channel = connect(
+            settings.sms_url,
+            password_file=settings.sms_password_file,
+            on_reply=on_reply,
+            on_receipt=sender.on_receipt,
+            now_ms=now_ms,
+        )
+        stack.callback(channel.close)
+        failed: list[BaseException] = []
+        told = threading.Event()
+        api = Api(settings.api_url, settings.api_token_file, notices)
+
+        def carry() -> None:
+            try:
+                while not stop.is_set():
+                    told.clear()
+                    if not sender.send_due(channel) + api.post_due(now_ms()):
+                        told.wait(IDLE_S)
+            except BaseException as error:  # noqa: BLE001 - the main loop raises it
+                failed.append(error)
+                wake.set()
+
+        thread = threading.Thread(target=carry, name="sending", daemon=True)
+        thread.start()
+        stack.callback(thread.join, 10)
+        stack.callback(told.set)
+        log.info("alerts runs", extra={"rooms": len(list(engine.rooms()))})
+        try:
+            for _ in _rounds(stop, wake):
+                if failed:
+                    raise failed[0]
+                judged = engine.follow(now_ms())
+                if notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged):
+                    told.set()
+                if engine.behind():
+                    wake.set()
+        finally:
+            stop.set()
+
+
+def _rounds(stop: threading.Event, wake: threading.Event) -> Iterator[None]:
+    while not stop.is_set():
+        yield
+        wake.wait(LOOK_EVERY_S)
+        wake.clear()
+
+
+def _when_ready(
+    settings: Settings, stop: threading.Event
+) -> tuple[ReadingReader, SqlRecordsReader] | None:
+    """Ingest makes the readings and the api the records: wait for both. None: told to stop."""
+    while not stop.is_set():
+        try:
+            records = open_records_reader(settings.records_path)
+        except NotReady as error:
+            log.info("waiting for records", extra={"why": str(error)})
+        else:
+            try:
+                return open_readings(settings.readings_path, write=False), records
+            except NotReady as error:
+                records.close()
+                log.info("waiting for readings", extra={"why": str(error)})
+        stop.wait(LOOK_EVERY_S)
+    return None
