@@ -1,0 +1,113 @@
+"""Half-open stretches of time, [from, to) in ms, and what a clock rule makes of them."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+Span = tuple[int, int]
+Sample = tuple[int, int]  # (measured_at_ms, count)
+
+FOREVER = 2**62  # the end of what has not ended
+SINCE_EVER = -(2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What is judged in one go: instants in (after_ms, upto_ms]."""
+
+    after_ms: int
+    upto_ms: int
+
+    def holds(self, at_ms: int) -> bool:
+        return self.after_ms < at_ms <= self.upto_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A rule's verdict on one source (a series as text; "" is the room), before the sources of
+    a room are united. ``cleared_at_ms`` None: active at the end of the slice."""
+
+    source: str
+    code: str
+    level: str
+    began_at_ms: int
+    fired_at_ms: int
+    cleared_at_ms: int | None
+    peak: int | None = None
+    excess: int = 0
+    unknown_ms: int = 0
+
+
+def covered(spans: Sequence[Span], at_ms: int) -> bool:
+    """True when the instant lies in one of the spans (sorted, not overlapping)."""
+    i = bisect_right(spans, (at_ms, FOREVER))
+    return i > 0 and at_ms < spans[i - 1][1]
+
+
+def united(spans: Iterable[Span]) -> list[Span]:
+    """Sorted, overlapping and touching ones joined, empty ones left out."""
+    out: list[Span] = []
+    for begin, end in sorted(spans):
+        if begin >= end:
+            continue
+        if out and begin <= out[-1][1]:
+            out[-1] = (out[-1][0], max(out[-1][1], end))
+        else:
+            out.append((begin, end))
+    return out
+
+
+def without(span: Span, cuts: Sequence[Span]) -> Iterator[Span]:
+    """What the cuts (sorted, not overlapping) leave of the span."""
+    begin, end = span
+    for cut_from, cut_to in cuts:
+        if cut_to <= begin:
+            continue
+        if cut_from >= end:
+            break
+        if cut_from > begin:
+            yield begin, cut_from
+        begin = cut_to
+    if begin < end:
+        yield begin, end
+
+
+def clock_alarms(
+    source: str,
+    rules: Sequence[tuple[str, str, int]],
+    condition: Span,
+    cuts: Sequence[Span],
+    slice_: Slice,
+) -> Iterator[Alarm]:
+    """Alarm decisions 29: of (code, level, delay) each fires delay after the condition's start
+    if it still holds then; a cut makes the rest a new condition.
+
+    Yields what ends in the slice, and what is active at its end (cleared None).
+    """
+    for begin, end in without(condition, cuts):
+        if end <= slice_.after_ms or begin > slice_.upto_ms:
+            continue
+        for code, level, delay in rules:
+            fired = begin + delay
+            if end <= slice_.upto_ms:
+                if fired < end:
+                    yield Alarm(source, code, level, begin, fired, end)
+            elif fired <= slice_.upto_ms:
+                yield Alarm(source, code, level, begin, fired, None)
+
+
+def interrupted(
+    samples: Sequence[Sample], off: Sequence[Span], removals: Sequence[int], slice_: Slice
+) -> Iterable[tuple[int, int | None]]:
+    """The samples outside ``off``, and (instant, None) where everything stops and starts anew:
+    when an off span begins and when the probe is removed. A stop precedes a sample of the
+    same instant."""
+    stops = sorted(
+        [begin for begin, _ in off if slice_.holds(begin)]
+        + [at for at in removals if slice_.holds(at)]
+    )
+    if not stops and not off:
+        return samples
+    kept = [(at, 1, count) for at, count in samples if not covered(off, at)]
+    events = sorted(kept + [(at, 0, 0) for at in stops])
+    return [(at, count if kind else None) for at, kind, count in events]

@@ -1,0 +1,48 @@
+"""Holes in a series' record, by event time: DATA_GAP (alarm decisions 34).
+
+A hole that late data fills was never there. That nothing *arrives* is another matter, judged
+by the server's clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.profile import MINUTE_MS
+from domain.screening import LOOK_AHEAD
+from domain.span import FOREVER, Alarm, Sample, Slice, Span, clock_alarms
+
+CRITICAL_MS = 60 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class GapState:
+    last_ms: int | None = None
+
+
+def advance_gaps(
+    source: str,
+    state: GapState,
+    samples: Sequence[Sample],
+    removals: Sequence[int],
+    cuts: Sequence[Span],
+    interval_ms: int,
+    slice_: Slice,
+) -> tuple[GapState, list[Alarm]]:
+    longest = LOOK_AHEAD * interval_ms
+    rules = (
+        ("DATA_GAP_WARN", "warning", longest),
+        ("DATA_GAP_CRIT", "critical", max(CRITICAL_MS, longest)),
+    )
+    alarms: list[Alarm] = []
+    last = state.last_ms
+    marks: Sequence[tuple[int, bool]] = [(at, True) for at, _ in samples]
+    ends = [(at, False) for at in removals if slice_.holds(at)]
+    if ends:
+        marks = sorted([*marks, *ends])
+    for at, heard in marks:
+        if last is not None and at - last > longest:
+            alarms += clock_alarms(source, rules, (last, at), cuts, slice_)
+        last = at if heard else None
+    if last is not None:
+        alarms += clock_alarms(source, rules, (last, FOREVER), cuts, slice_)
+    return GapState(last), alarms
