@@ -7,6 +7,7 @@ carries only some roles can use the rest.
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -120,6 +121,202 @@ def status(
         console.print(f"demo phone {answer['phone']['url']}")
     if answer["clock"]["story"]:
         console.print("[bold red]A story's clock runs: times are not the world's.[/]")
+
+
+@app.command
+def sim(
+    scenario: str,
+    /,
+    *more: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    data: Data = HERE,
+    gateway: str | None = None,
+) -> None:
+    """Let pretend probes speak to a gateway of the folder, as real ones would.
+
+    Parameters
+    ----------
+    scenario
+        The name of one that comes with the simulator (steady, door-open, ...), or a TOML file.
+    more
+        Handed to the simulator: --speed X, --seed N, --count-file FILE, --memory FOLDER.
+    gateway
+        Its id; the folder's first one when left out.
+    """
+    from firmware_sim.__main__ import main as simulate
+
+    edges = settings.load(data).edges()
+    edge = next((e for e in edges if gateway in (None, e.gateway.id)), None)
+    if edge is None:
+        known = ", ".join(e.gateway.id for e in edges)
+        raise Failed(f"no gateway {gateway!r} here; there are: {known}", 2)
+    password = str(edge.keys / "installer.password")
+    credentials = ["--username", "installer", "--password-file", password]
+    code = simulate([scenario, "--url", edge.mqtt_url, *credentials, *more])
+    if code:
+        raise SystemExit(code)
+
+
+@app.command
+def decode(file: Path, /, *, topic: str = "devices/probe/readings") -> None:
+    """Show what a gateway would make of a device's message.
+
+    Parameters
+    ----------
+    file
+        The message's bytes as they were published.
+    topic
+        Where the device publishes; some decoders take its name from there.
+    """
+    from coldtrail.clock import machine_ms
+    from gateway.decoders import DeviceReading, NotMine
+    from gateway.decoders import decode as understand
+
+    try:
+        found = understand(topic, file.read_bytes(), machine_ms())
+    except NotMine as error:
+        raise Failed(f"no decoder understands it: {error.reason}") from error
+    for one in found:
+        if isinstance(one, DeviceReading):
+            print(_reading_line(one.probe, one.quantity, one.count, one.at_ms, one.timed))
+        else:
+            print(f"unusable: {one.reason}")
+
+
+quarantine = App(name="quarantine", help="Messages that were not admitted, with their reasons.")
+app.command(quarantine)
+
+
+@quarantine.command(name="list")
+def quarantine_list(*, data: Data = HERE, after: int = 0, limit: int = 100) -> None:
+    """What is held: id, source, topic, reason, size."""
+    from ingest.quarantine import listed
+    from store.connect import NotReady
+
+    table = Table("id", "state", "source", "topic", "bytes", "reason", box=None)
+    try:
+        held = listed(settings.load(data).ingest_settings().readings_path, after, limit)
+    except NotReady as error:
+        raise Failed(str(error)) from error
+    for q in held:
+        table.add_row(str(q.id), q.state, q.source, q.topic, str(len(q.payload)), q.reason)
+    Console().print(table)
+
+
+@quarantine.command
+def show(id: int, /, *, data: Data = HERE, raw: bool = False) -> None:
+    """One message: its reason, and its bytes as Python writes them.
+
+    Parameters
+    ----------
+    raw
+        The bytes alone, as they came; for a file.
+    """
+    from ingest.quarantine import show as find
+    from store.connect import NotReady
+
+    try:
+        found = find(settings.load(data).ingest_settings().readings_path, id)
+    except NotReady as error:
+        raise Failed(str(error)) from error
+    if found is None:
+        raise Failed(f"there is no message {id}")
+    if raw:
+        sys.stdout.buffer.write(found.payload)
+        return
+    print(f"{found.id} {found.state} from {found.source} on {found.topic}\n{found.reason}")
+    print(repr(found.payload[:4096]))
+
+
+@quarantine.command
+def retry(*ids: int, data: Data = HERE) -> None:
+    """Put messages to the checks once more, after a repair."""
+    from ingest.quarantine import retry as again
+
+    if not ids:
+        raise Failed("which? `quarantine list` shows the ids", 2)
+    installation = settings.load(data)
+    outcome = again(installation.ingest_settings(), ids, installation.now_ms())
+    if not outcome:
+        print("the running ingest will do it within a second")
+    for id, why_not in outcome.items():
+        print(f"{id}: {why_not or 'stored'}")
+    if any(outcome.values()):
+        raise SystemExit(1)
+
+
+influx = App(name="influx", help="The InfluxDB that Grafana draws from.")
+app.command(influx)
+
+
+@influx.command
+def check(*, data: Data = HERE, repair: bool = False) -> None:
+    """Compare counts per series and day with the store.
+
+    Parameters
+    ----------
+    repair
+        Write the days that differ once more.
+    """
+    from ingest.influx_check import check as compare
+    from ingest.influx_server import NoAnswer, Unavailable
+    from store.connect import NotReady
+
+    installation = settings.load(data)
+    if not installation.file.influx.url:
+        raise Failed("no [influx] url in coldtrail.toml", 2)
+    try:
+        report = compare(
+            installation.influx_settings(), repair=repair, now_ms=installation.now_ms()
+        )
+    except (Unavailable, NoAnswer, NotReady) as error:
+        raise Failed(str(error)) from error
+    for one in report.differences:
+        day = datetime.fromtimestamp(one.day_ms / 1000, UTC).date().isoformat()
+        print(f"{day}  {one.series.probe}  {one.series.quantity}  {one.stored} != {one.found}")
+    print(
+        f"{report.series} series, {report.days} days with readings:"
+        f" {len(report.differences)} differ, {report.repaired} repaired, {len(report.left)} left;"
+        f" the follower is {report.behind} arrivals behind"
+    )
+    if report.left:
+        raise SystemExit(1)
+
+
+@app.command
+def verify(file: Path, /, *, public_key: Path | None = None) -> None:
+    """Check a lot's certificate offline; says what does not fit.
+
+    Parameters
+    ----------
+    file
+        The certificate, JSON as it was issued.
+    public_key
+        The issuer's key (PEM), when you have it from elsewhere.
+    """
+    from traceability.certificate import main as check_certificate
+
+    raise SystemExit(check_certificate(file, public_key))
+
+
+@app.command
+def doctor(*, data: Data = HERE) -> None:
+    """Look for what would keep a folder from running well."""
+    from coldtrail.doctor import examine
+
+    findings = examine(settings.load(data))
+    for one in findings:
+        print(f"{one.verdict:5} {one.what}" + (f"  ({one.advice})" if one.advice else ""))
+    if any(one.verdict == "wrong" for one in findings):
+        raise SystemExit(1)
+
+
+def _reading_line(probe: str, quantity: str, count: int, at_ms: int, timed: bool) -> str:
+    from domain.quantity import QUANTITIES
+
+    known = QUANTITIES[quantity]
+    at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    when = at.replace("+00:00", "Z") if timed else "no time: the arrival counts"
+    return f"{when}  {probe}  {quantity}  {known.value(count)} {known.unit}"
 
 
 def _say_where(installation: Installation) -> None:
