@@ -97,6 +97,13 @@ def instant_ms(text: str) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def rfc3339(at_ms: int) -> str:
+    """UTC with ``Z``; no fraction when the second is whole, else three digits."""
+    moment = _EPOCH + timedelta(milliseconds=at_ms)
+    precision = "milliseconds" if at_ms % 1000 else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
 def lot_event(body: Mapping[str, Any]) -> LotEvent:
     """A validated EPCIS event (normalised JSON, with its eventID) in our terms."""
     kind = str(body["type"])

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Engine, Row, Select, select
 
 from domain.reading import LotId, RoomId
-from store.migrate import open_reader
 from store.errors import NotReady
+from store.migrate import open_reader
 from traceability import tables as t
 
 __all__ = ["CertificateVersion", "LotTrace", "NotReady", "TraceReader", "open_trace_reader"]
@@ -75,9 +75,14 @@ class TraceReader:
     def versions(self, lot: LotId) -> list[CertificateVersion]:
         """Oldest first."""
         c = t.certificates.c
-        columns = (c.lot, c.version, c.issued_at_ms, c.until_ms, c.verdict, c.because)
+        columns = (c.version, c.issued_at_ms, c.until_ms, c.verdict, c.because)
         rows = self._rows(select(*columns).where(c.lot == lot).order_by(c.version))
-        return [CertificateVersion(LotId(row[0]), *row[1:]) for row in rows]
+        return [
+            CertificateVersion(
+                lot, row.version, row.issued_at_ms, row.until_ms, row.verdict, row.because
+            )
+            for row in rows
+        ]
 
     def certificate(self, lot: LotId, version: int | None = None) -> bytes | None:
         """The signed bytes as they were issued; the newest when no version is named."""

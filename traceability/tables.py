@@ -30,7 +30,6 @@ cursor = Table(
     Column("n", BigInteger, nullable=False),
     Column("records_store", String, nullable=False),
     Column("m", BigInteger, nullable=False),
-    Column("seq", BigInteger, nullable=False),
 )
 
 events = Table(

@@ -11,8 +11,8 @@ from sqlalchemy import Column, Engine, Row, Select, func, select, tuple_
 from sqlalchemy.exc import OperationalError
 
 from domain.reading import LotId, PersonId, ProbeId, RoomId, SiteId
-from store.records import schema as t
 from store.errors import NotReady
+from store.records import schema as t
 from store.records.ports import (
     ROLES,
     Assignment,

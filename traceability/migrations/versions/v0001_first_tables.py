@@ -33,7 +33,6 @@ def upgrade() -> None:
         _whole("n"),
         _text("records_store"),
         _whole("m"),
-        _whole("seq"),
     )
     op.create_table(
         "events",

@@ -1,0 +1,68 @@
+"""Traceability as a process: opens its stores, follows them until told to stop."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+import store.connect
+import store.errors
+from store.connect import open_readings
+from store.facts import open_facts_reader
+from store.records import open_records_reader
+from traceability.database import open_trace
+from traceability.follow import Follower, Issuer
+from traceability.lot_record import Stores
+from traceability.settings import Settings
+from traceability.signing import load_private
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
+    """Blocks until ``stop``. What is not there yet is waited for; a mistake is raised."""
+    key = load_private(settings.signing_key_file)
+    database = open_trace(settings.trace_path)
+    closing: list[Callable[[], None]] = [database.close]
+    try:
+        readings = _wait_for(lambda: open_readings(settings.readings_path, write=False), stop)
+        records = _wait_for(lambda: open_records_reader(settings.records_path), stop)
+        facts = _wait_for(lambda: open_facts_reader(settings.facts_path), stop)
+        closing += [part.close for part in (readings, records, facts) if part is not None]
+        if readings is None or records is None or facts is None:
+            return
+        base_url = settings.base_url.rstrip("/")
+        issuer = Issuer(key, lambda code: f"{base_url}/t/{code}" if base_url else None)
+        follower = Follower(Stores(readings, records, facts), database, issuer, now_ms)
+        log.info("following")
+        while not stop.is_set():
+            if not _poll(follower):
+                stop.wait(settings.poll_s)
+    finally:
+        for close in reversed(closing):
+            close()
+
+
+def _poll(follower: Follower) -> bool:
+    try:
+        return follower.poll()
+    except OperationalError as error:
+        if "locked" not in str(error.orig):
+            raise
+        log.warning("a store is busy", extra={"error": str(error.orig)})
+        return False
+
+
+def _wait_for(open_: Callable[[], T], stop: threading.Event) -> T | None:
+    """None when told to stop first."""
+    while not stop.is_set():
+        try:
+            return open_()
+        except (store.errors.NotReady, store.connect.NotReady) as error:
+            log.info("waiting", extra={"for": str(error)})
+            stop.wait(0.5)
+    return None
