@@ -11,8 +11,8 @@ from ingest.consume import Consumer
 from ingest.keys import read_gateways
 from ingest.settings import Settings
 from store.connect import open_readings
+from store.errors import AlreadyOpen
 from store.ports import Quarantined, ReadingStore
-from store.sqlite.writer import Locked
 
 WISHES = ".retry"  # folder beside readings.db, one empty file an id
 
@@ -42,7 +42,7 @@ def retry(
             floor_days=settings.floor_days,
             quarantine_bytes_per_source=settings.quarantine_bytes_per_source,
         )
-    except Locked:
+    except AlreadyOpen:
         folder = wishes(settings.readings_path)
         folder.mkdir(exist_ok=True)
         for id_ in ids:

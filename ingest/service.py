@@ -25,7 +25,7 @@ LOOK_S = 0.5  # how long a stop or a wish may wait when nothing arrives
 
 
 def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
-    """Until ``stop`` is set. Raises ``Locked`` when another ingest writes the same file."""
+    """Until ``stop`` is set. Raises ``AlreadyOpen`` when another ingest writes the same file."""
     store = open_readings(
         settings.readings_path,
         write=True,

@@ -5,13 +5,12 @@ from typing import Literal, overload
 
 import apsw
 
+from store.errors import NotReady
 from store.ports import ReadingReader, ReadingStore
 from store.sqlite import SqliteReader, SqliteStore
 from store.sqlite.schema import VERSION, open_reader, version
 
-
-class NotReady(Exception):
-    """The file is not there yet, or not of the version that this program reads."""
+__all__ = ["NotReady", "open_readings"]
 
 
 @overload
@@ -31,8 +30,8 @@ def open_readings(
     floor_days: int = 3_650,
     quarantine_bytes_per_source: int = 64 << 20,
 ) -> ReadingStore | ReadingReader:
-    """The writer makes the file and holds its lock (``store.sqlite.writer.Locked`` when it is
-    taken); a reader waits for nothing and raises ``NotReady``."""
+    """The writer makes the file and holds its lock (``store.errors.AlreadyOpen`` when it
+    is taken); a reader waits for nothing and raises ``NotReady``."""
     path = Path(path)
     if write:
         return SqliteStore(

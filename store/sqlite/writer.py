@@ -19,6 +19,7 @@ from typing import Any
 import apsw
 
 from domain.reading import NOT_VALID, Columns, GatewayId, Quality, Series
+from store.errors import AlreadyOpen
 from store.ports import AdmittedBatch, ArrivalNo, BatchId, Written
 from store.ranges import Ranges
 from store.settle import UNMARKED, add, known, standing
@@ -51,10 +52,6 @@ _ROLL_UP = (
 )
 _ROLL_UP_ONE = _ROLL_UP + "WHERE hour = ? AND series = ? GROUP BY hour, series"
 _ROLL_UP_HOURS = _ROLL_UP + "WHERE hour >= ? AND hour < ? GROUP BY hour, series"
-
-
-class Locked(Exception):
-    """Another process writes this file."""
 
 
 class _Repeats(Exception):
@@ -524,5 +521,5 @@ def _lock(path: Path) -> Any:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise Locked(f"another process writes {path}") from error
+        raise AlreadyOpen(f"another process writes {path}") from error
     return file

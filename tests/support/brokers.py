@@ -3,7 +3,7 @@
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.support.servers import free_port, require, wait_until
@@ -36,7 +36,10 @@ def nats(folder: Path) -> Iterator[str]:
         yield f"mqtt://127.0.0.1:{port}"
 
 
-BROKERS: Mapping[str, Callable[[Path], object]] = {"mosquitto": mosquitto, "nats": nats}
+BROKERS: Mapping[str, Callable[[Path], AbstractContextManager[str]]] = {
+    "mosquitto": mosquitto,
+    "nats": nats,
+}
 
 
 @contextmanager

@@ -1,0 +1,36 @@
+"""How far the InfluxDB follower has come, in a file that is whole at every instant."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from ingest.placement import Placement
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Everything up to arrival ``n``, change ``m`` and fact version ``facts_seq`` has landed,
+    with the tags that ``placement`` gives."""
+
+    store: str = ""
+    n: int = 0
+    m: int = -1
+    facts_seq: int = 0
+    placement: Placement = {}
+
+
+def load(path: Path) -> Cursor:
+    """A follower without a file starts from the beginning."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Cursor)
+    except FileNotFoundError:
+        return Cursor()
+
+
+def save(path: Path, cursor: Cursor) -> None:
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(msgspec.json.encode(cursor))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,301 @@
+"""Follows the store into InfluxDB, which is the home of what Grafana draws.
+
+The cursor moves only after the server took the lines, so InfluxDB may be down for a week:
+the follower goes on where it stood and delays nobody else. Written twice is written once,
+because a point is named by its tags and its time.
+"""
+
+import logging
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from domain.reading import Columns, ProbeId, Quality, Series
+from ingest.cursor import Cursor, load, save
+from ingest.followed import Followed
+from ingest.influx_server import BadLines, CannotDelete, Influx, Unavailable, connect
+from ingest.line_protocol import ALARM, Prefixes, alarm_line, lines
+from ingest.placement import UNASSIGNED, Placement, moved, pieces, placement
+from ingest.settings import InfluxSettings
+from store.errors import NotReady
+from store.facts_ports import FactsReader, StoredFact
+from store.ports import Arrival
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.5
+LONGEST_PAUSE_S = 30.0
+ARRIVALS = 200  # a step
+ROWS = 100_000  # a step, so that the cursor moves often enough
+LINES = 5_000  # a write
+LAST_MS = 4_102_444_800_000  # the year 2100; InfluxDB's times end in 2262
+GAP_MS = 3_600_000  # spans of one series closer than this are read as one
+
+
+class Follower:
+    """``step`` raises ``Unavailable`` when the server, or a file to follow, is not there."""
+
+    def __init__(
+        self,
+        influx: Influx,
+        followed: Followed,
+        cursor_path: Path,
+        rejected_path: Path,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._influx = influx
+        self._readings = followed.readings
+        self._records = followed.records
+        self._followed = followed
+        self._cursor_path = cursor_path
+        self._rejected_path = rejected_path
+        self._now_ms = now_ms
+        self._prefixes = Prefixes()
+        self._prepared = False
+        self._cursor = load(cursor_path)
+        if self._cursor.store != self._readings.store_id:  # another store: everything again
+            self._cursor = Cursor(store=self._readings.store_id)
+
+    def step(self) -> bool:
+        """One round; False when there was nothing to do."""
+        if not self._prepared:
+            self._influx.prepare()
+            self._prepared = True
+        worked = self._follow_records()
+        worked = self._follow_readings() or worked
+        return self._follow_facts() or worked
+
+    # -- where probes are -----------------------------------------------------------------
+
+    def _follow_records(self) -> bool:
+        if self._records is None:
+            return False
+        m = self._records.last_change()
+        if m == self._cursor.m:
+            return False
+        now = placement(self._records.assignments(), self._records.rooms())
+        if self._cursor.n:
+            for probe, from_ms, to_ms in moved(self._cursor.placement, now):
+                self._rewrite(ProbeId(probe), from_ms, to_ms, now)
+        self._move(m=m, placement=now)
+        return True
+
+    def _rewrite(self, probe: ProbeId, from_ms: int, to_ms: int, now: Placement) -> None:
+        log.info("points move to another room", extra={"probe": probe, "from_ms": from_ms})
+        for series in self._readings.series():
+            if series.probe == probe:
+                self._delete(series.quantity, {"probe": probe}, from_ms, to_ms - 1)
+                self._write(self._span_lines(series, from_ms, to_ms, now))
+
+    # -- readings -------------------------------------------------------------------------
+
+    def _follow_readings(self) -> bool:
+        arrivals = _first_rows(self._readings.arrivals(self._cursor.n, ARRIVALS), ROWS)
+        if not arrivals:
+            return False
+
+        def all_lines() -> Iterator[str]:
+            for series, spans in coalesced(arrivals).items():
+                for first_ms, last_ms in spans:
+                    yield from self._span_lines(
+                        series, first_ms, last_ms + 1, self._cursor.placement
+                    )
+
+        self._write(all_lines())
+        self._move(n=arrivals[-1].n)
+        return True
+
+    def _span_lines(
+        self, series: Series, from_ms: int, to_ms: int, placed: Placement
+    ) -> Iterator[str]:
+        """Each reading of the span with its tags, a page of the store at a time."""
+        while True:
+            page = self._readings.between(series, from_ms, to_ms, LINES)
+            if not len(page):
+                return
+            first_ms, last_ms = page.at_ms[0], page.at_ms[-1]
+            if any(bits & Quality.CONFLICT for bits in page.quality):
+                # Some of these may have been written as values before they were contradicted.
+                self._delete(series.quantity, {"probe": series.probe}, first_ms, last_ms)
+            for stay in pieces(placed.get(series.probe, []), first_ms, last_ms + 1):
+                prefix = self._prefixes.of(series, stay.room, stay.site)
+                yield from lines(prefix, series.quantity, _cut(page, stay.from_ms, stay.to_ms))
+            from_ms = last_ms + 1
+
+    # -- facts ----------------------------------------------------------------------------
+
+    def _follow_facts(self) -> bool:
+        facts = self._followed.facts()
+        if facts is None:
+            return False
+        versions = facts.versions_after(self._cursor.facts_seq)
+        if not versions:
+            self._notice_rebuilt(facts)
+            return False
+        sites = self._sites()
+        found = []
+        for fact in versions:
+            if fact.version > 1:
+                self._forget_earlier(facts.fact(fact.id), fact.version)
+            if not fact.withdrawn:
+                found.append(alarm_line(fact, sites.get(fact.room, UNASSIGNED)))
+        self._write(found)
+        self._move(facts_seq=versions[-1].seq)
+        return True
+
+    def _notice_rebuilt(self, facts: FactsReader) -> None:
+        """Facts are derived and may be made again: their journal then ends before our cursor."""
+        seq = self._cursor.facts_seq
+        if seq and not facts.versions_after(seq - 1, 1):
+            self._delete(ALARM, {}, 0, LAST_MS)
+            self._move(facts_seq=0)
+
+    def _forget_earlier(self, versions: Sequence[StoredFact], newest: int) -> None:
+        """Remove the points of versions that said something else of when, or how bad."""
+        for old in versions:
+            if old.version < newest:
+                self._delete(
+                    ALARM,
+                    {"room": old.room, "code": old.code, "level": old.level},
+                    old.fired_at_ms,
+                    old.fired_at_ms,
+                )
+
+    def _sites(self) -> dict[str, str]:
+        if self._records is None:
+            return {}
+        return {room.id: room.site for room in self._records.rooms()}
+
+    # -- out ------------------------------------------------------------------------------
+
+    def rewrite_span(self, series: Series, from_ms: int, to_ms: int) -> None:
+        """Make the span in InfluxDB what the store has."""
+        self._delete(series.quantity, {"probe": series.probe}, from_ms, to_ms - 1)
+        self._write(self._span_lines(series, from_ms, to_ms, self._cursor.placement))
+
+    def _write(self, found: Iterator[str] | Sequence[str]) -> None:
+        waiting: list[str] = []
+        for line in found:
+            waiting.append(line)
+            if len(waiting) >= LINES:
+                self._land(waiting)
+                waiting = []
+        if waiting:
+            self._land(waiting)
+
+    def _land(self, batch: list[str]) -> None:
+        """Good lines land; a line that the server will not take is kept aside."""
+        try:
+            self._influx.write(batch)
+        except BadLines as error:
+            if len(batch) == 1:
+                self._reject(batch[0], str(error))
+                return
+            half = len(batch) // 2
+            self._land(batch[:half])
+            self._land(batch[half:])
+
+    def _reject(self, line: str, reason: str) -> None:
+        log.warning("InfluxDB refused a line", extra={"line": line[:300], "reason": reason})
+        entry = {"at_ms": self._now_ms(), "line": line, "reason": reason}
+        with self._rejected_path.open("ab") as file:
+            file.write(msgspec.json.encode(entry) + b"\n")
+
+    def _delete(self, measurement: str, tags: dict[str, str], first_ms: int, last_ms: int) -> None:
+        tags = {key: value or UNASSIGNED for key, value in tags.items()}
+        try:
+            self._influx.delete(measurement, tags, max(first_ms, 0), min(last_ms, LAST_MS))
+        except CannotDelete as error:
+            log.warning(
+                "points under their former tags stay",
+                extra={"measurement": measurement, "tags": tags, "reason": str(error)},
+            )
+
+    def _move(self, **changes: Any) -> None:
+        """Only after what it stands for has landed."""
+        self._cursor = msgspec.structs.replace(self._cursor, **changes)
+        save(self._cursor_path, self._cursor)
+
+
+def _first_rows(arrivals: list[Arrival], rows: int) -> list[Arrival]:
+    """The arrivals up to the one that brings the rows to this number; at least one."""
+    for at, arrival in enumerate(arrivals, 1):
+        rows -= sum(span.rows for span in arrival.spans)
+        if rows <= 0:
+            return arrivals[:at]
+    return arrivals
+
+
+def coalesced(arrivals: Sequence[Arrival]) -> dict[Series, list[tuple[int, int]]]:
+    """What to read again, by series: spans (both ends inside) that lie near each other as one."""
+    spans: dict[Series, list[tuple[int, int]]] = {}
+    for arrival in arrivals:
+        for span in arrival.spans:
+            spans.setdefault(span.series, []).append((span.first_ms, span.last_ms))
+    for found in spans.values():
+        found.sort()
+        merged = found[:1]
+        for first_ms, last_ms in found[1:]:
+            if first_ms <= merged[-1][1] + GAP_MS:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], last_ms))
+            else:
+                merged.append((first_ms, last_ms))
+        found[:] = merged
+    return spans
+
+
+def _cut(columns: Columns, from_ms: int, to_ms: int) -> Columns:
+    at_ms = columns.at_ms
+    if from_ms <= at_ms[0] and at_ms[-1] < to_ms:
+        return columns
+    first, last = bisect_left(at_ms, from_ms), bisect_left(at_ms, to_ms)
+    return Columns(at_ms[first:last], columns.count[first:last], columns.quality[first:last])
+
+
+def run(settings: InfluxSettings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
+    """Until ``stop`` is set; without a URL it has nothing to do but wait."""
+    if not settings.url:
+        stop.wait()
+        return
+    influx = connect(settings)
+    try:
+        while not stop.is_set():
+            try:
+                with Followed(settings) as followed:
+                    follow(follower(settings, influx, followed, now_ms), stop)
+            except NotReady as error:
+                log.info("waits for a file", extra={"reason": str(error)})
+                stop.wait(POLL_S)
+    finally:
+        influx.close()
+
+
+def follow(following: Follower, stop: threading.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        try:
+            worked = following.step()
+        except Unavailable as error:
+            failures += 1
+            pause_s = min(LONGEST_PAUSE_S, POLL_S * 2**failures)
+            log.warning(
+                "InfluxDB unavailable",
+                extra={"failures": failures, "retry_in_s": pause_s, "reason": str(error)},
+            )
+            stop.wait(pause_s)
+        else:
+            failures = 0
+            if not worked:
+                stop.wait(POLL_S)
+
+
+def follower(
+    settings: InfluxSettings, influx: Influx, followed: Followed, now_ms: Callable[[], int]
+) -> Follower:
+    cursor_path = Path(settings.cursor_path)
+    rejected = settings.rejected_path or str(cursor_path.with_suffix(".rejected.jsonl"))
+    return Follower(influx, followed, cursor_path, Path(rejected), now_ms)
