@@ -74,25 +74,27 @@ overflow-wrap:anywhere}
 .meta{font-size:11px;color:#5b6873;padding:0 6px 6px}
 .meta.right{align-self:flex-end}
 .empty{margin:auto;color:#5b6873;text-align:center;padding:24px}
-form{display:flex;gap:8px;padding:10px 12px 14px;background:#fff;border-top:1px solid #d9dfe4}
+form{display:flex;gap:8px;padding:0 12px 14px;background:#fff}
 input{flex:1;min-width:0;font:inherit;padding:10px 14px;border:1px solid #b9c3cb;
 border-radius:20px;background:#fff;color:inherit}
 button{font:inherit;font-weight:600;border:0;border-radius:20px;padding:10px 16px;
 background:#0b5cad;color:#fff;min-height:44px}
-.chips{display:flex;gap:8px;padding:8px 12px 0;background:#fff}
+.chips{display:flex;gap:8px;padding:8px 12px;background:#fff;border-top:1px solid #d9dfe4}
 .chips button{background:#e8edf1;color:#15202b;font-weight:500;min-height:40px}
 """
 
 SCRIPT = """
 const list=document.getElementById('view');let seen=list.dataset.revision;
+const form=document.querySelector('form.reply'); // stays with the person it was drawn for
+if(form)history.replaceState(null,'','?phone='+form.phone.value+'&lang='+list.dataset.lang);
 const bottom=()=>{const l=document.querySelector('.list');if(l)l.scrollTop=l.scrollHeight};
 async function look(){try{const r=await fetch(location.pathname+location.search,
 {headers:{'X-Seen':seen}});if(r.status===200){const d=new DOMParser().parseFromString(
-await r.text(),'text/html').getElementById('view');seen=d.dataset.revision;
-list.replaceChildren(...d.childNodes);bottom()}}catch(e){}setTimeout(look,1000)}
+await r.text(),'text/html').getElementById('view');if(!form&&d.dataset.phone){
+location.reload();return}seen=d.dataset.revision;list.replaceChildren(...d.childNodes);bottom()}}
+catch(e){}setTimeout(look,1000)}
 document.addEventListener('click',e=>{const b=e.target.closest('[data-say]');
 if(b){e.preventDefault();say(b.dataset.say)}});
-const form=document.querySelector('form.reply');
 async function say(text){const f=new URLSearchParams({phone:form?form.phone.value:'',text});
 await fetch('reply',{method:'POST',body:f});}
 if(form)form.addEventListener('submit',async e=>{e.preventDefault();const t=form.text.value;
@@ -196,7 +198,7 @@ class Phone(BaseHTTPRequestHandler):
             f"<title>{say['title']}</title><style>{STYLE}</style>"
             f'<main class="phone"><div class="bar"><span>{say["title"]}</span>'
             f'<a href="?phone={quote(phone)}&amp;lang={other}">{say["other"]}</a></div>'
-            f'<div id="view" data-revision="{revision}" style="display:contents">'
+            f'<div id="view" data-revision="{revision}" data-lang="{lang}" data-phone="{escape(phone)}" style="display:contents">'
             f'<nav class="people">{people}</nav><div class="list">'
             f"{self._bubbles(phone, say)}</div></div>{answer if phone else ''}</main>"
             f"<script>{SCRIPT}</script></html>"
