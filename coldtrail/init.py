@@ -28,10 +28,12 @@ class Taken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewGateway:
-    """``cut_every_s``: how often readings are cut into a batch; longer on metered links."""
+    """``cut_every_s``: how often readings are cut into a batch; longer on metered links.
+    ``uplink_url``: the central broker as this gateway reaches it, when not directly."""
 
     id: str
     cut_every_s: float = 1.0
+    uplink_url: str = ""
 
 
 FIRST = NewGateway("gw1")
@@ -159,6 +161,7 @@ def _gateway_toml(gateway: NewGateway, first: bool) -> str:
         "id": f'"{gateway.id}"',
         "partition": str(partition(gateway.id)),
         "clock_trust": '"host"',
+        "uplink_url": f'"{gateway.uplink_url}"' if gateway.uplink_url else "",
         "cut_every_s": f"{gateway.cut_every_s:g}" if gateway.cut_every_s != 1 else "",
     }
     lines = []

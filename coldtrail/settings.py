@@ -47,12 +47,14 @@ class Clock(Table, frozen=True):
 
 
 class Gateway(Table, frozen=True):
-    """One ``[[gateway]]``. ``clock_trust`` overrides ``[clock] trust`` for this one."""
+    """One ``[[gateway]]``. ``clock_trust`` overrides ``[clock] trust`` for this one;
+    ``uplink_url`` is the central broker as this gateway reaches it, when not directly."""
 
     id: GatewayName
     partition: Annotated[int, msgspec.Meta(ge=0, le=63)]
     kid: str = "k1"
     clock_trust: Trust | None = None
+    uplink_url: str = ""
     cut_every_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.0
     window_bytes_live: Annotated[int, msgspec.Meta(ge=4096)] = 256 * 1024
     window_bytes_backlog: Annotated[int, msgspec.Meta(ge=4096)] = 512 * 1024
@@ -249,7 +251,7 @@ class Installation:
             device_users=[
                 DeviceUser(username="installer", password_file=str(keys / "installer.password"))
             ],
-            uplink_url=self.broker_url,
+            uplink_url=g.uplink_url or self.broker_url,
             uplink_username=f"gw-{g.id}",
             uplink_password_file=str(keys / "uplink.password"),
             tag_key_file=str(keys / f"tag-{g.kid}.key"),
