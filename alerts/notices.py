@@ -62,6 +62,9 @@ class Notifier:
         self.places = Places(records)
         self._changes_seen = -1
         self._catching_up: set[RoomId] = set()
+        self._looked_at: set[RoomId] = (
+            set()
+        )  # in this life: the facts may be news of an earlier one
         self._links: list[SilentLink] = []
 
     def wake_ms(self) -> int | None:
@@ -73,6 +76,7 @@ class Notifier:
         """Tell what is new of these rooms and what is due; how many notices came of it."""
         self._refresh()
         acked, upto_m = self._recorded_acks()
+        judged = judged | {r for r in self._engine.rooms() if r not in self._looked_at}
         drained = {r for r in self._catching_up if not self._engine.catching_up(r, now_ms)}
         wake_ms = self.wake_ms()
         if not (judged or acked or drained or (wake_ms is not None and wake_ms <= now_ms)):
@@ -135,6 +139,7 @@ class Notifier:
         self._catching_up = {
             r for r in self._catching_up | concerned if self._engine.catching_up(r, now_ms)
         }
+        self._looked_at |= concerned
         self._state, notices = step(self._state, now_ms, seen)
         return notices
 
@@ -316,7 +321,7 @@ class Notifier:
             return f"{name}{'无数据' if zh else ' no data'}"
         minutes = max(0, (now_ms - latest.at_ms) // 60_000)
         age = f"({minutes}分钟前)" if zh else f" ({minutes} min ago)"
-        return f"{name}{'' if zh else ' '}{latest.count / 100:.1f}℃{age}"
+        return f"{name} {latest.count / 100:.1f}℃{age}"
 
     def _keep_alive(self, now_ms: int) -> None:
         if now_ms - self._alive_ms >= ALIVE_EVERY_MS:

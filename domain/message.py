@@ -111,6 +111,8 @@ def compose(
     words = _WORDS.get(lead) or _Words(lead, lead, "请查看", "Please check")
     goods = (place.goods_zh if zh else place.goods_en) if lead in LIMIT_CODES else ""
     value = _value(lead, about)
+    if zh and value and not goods:  # "r1" and "4.6" must not run together
+        room += " "
     more = len(set(notice.codes)) - 1
     since = min((k.began_ms for k in about), default=notice.at_ms)
     last = max((k.cleared_ms or notice.at_ms for k in about), default=notice.at_ms)

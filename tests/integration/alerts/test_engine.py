@@ -1,0 +1,200 @@
+"""Facts follow the journals: the same whatever the order, and the same when built again."""
+
+import random
+from contextlib import closing
+from pathlib import Path
+
+from alerts.engine import Engine
+from domain.judgement import Asked, Fact, Rule
+from domain.reading import RoomId
+from domain.room import judge
+from store.facts import open_facts, open_facts_reader
+from store.facts_ports import StoredFact
+from tests.support.alert_house import MINUTE_MS, NOON_MS, House
+
+ROOM = RoomId("r1")
+
+
+def warm_hours() -> list[tuple[int, float]]:
+    """Six hours of five minutes: two excursions, one gap."""
+    rows = []
+    for i in range(72):
+        minute = 5 * i
+        value = 8.0 if 60 <= minute < 130 else 6.0 if 200 <= minute < 260 else 2.5
+        if not 280 <= minute < 320:
+            rows.append((NOON_MS + minute * MINUTE_MS, value))
+    return rows
+
+
+END_MS = NOON_MS + 6 * 60 * MINUTE_MS
+
+
+def follow_all(engine: Engine, now_ms: int) -> None:
+    engine.follow(now_ms)
+    while engine.behind():
+        engine.follow(now_ms)
+
+
+def bare(fact: StoredFact) -> tuple[object, ...]:
+    return (
+        fact.code, fact.level, fact.began_at_ms, fact.fired_at_ms, fact.cleared_at_ms,
+        fact.peak, fact.degree_minutes, fact.minutes_unknown,
+    )  # fmt: skip
+
+
+def expected(house: House) -> list[tuple[object, ...]]:
+    readings = {s: house.readings.between(s, 0, END_MS + 1) for s in house.readings.series()}
+    rule = Rule("1", 0, "SB", ("strawberry",), 300, {})
+    facts = judge(Asked((rule,), readings, ()), END_MS).facts
+
+    def row(f: Fact) -> tuple[object, ...]:
+        peak = None if f.peak is None else f.peak / 100
+        return (
+            f.code, f.level, f.began_at_ms, f.fired_at_ms, f.cleared_at_ms, peak,
+            f.degree_minutes, f.minutes_unknown,
+        )  # fmt: skip
+
+    return sorted(map(row, facts), key=str)
+
+
+def stored(house: House, name: str = "facts.db") -> list[tuple[object, ...]]:
+    with closing(open_facts_reader(house.path(name))) as reader:
+        return sorted((bare(f) for f in reader.facts(ROOM)), key=str)
+
+
+def test_shuffled_and_late_readings_give_the_facts_of_the_specification(tmp_path: Path) -> None:
+    rows = warm_hours()
+    random.Random(7).shuffle(rows)  # noqa: S311 - reproducible, not secret
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            for i in range(0, len(rows), 7):
+                house.arrive(rows[i : i + 7], at_ms=END_MS)
+                follow_all(engine, END_MS)
+
+        assert stored(house) == expected(house)
+        assert {row[0] for row in stored(house)} >= {"CRIT_HIGH", "WARN_HIGH", "DATA_GAP_WARN"}
+
+
+def test_a_restarted_engine_goes_on_where_the_last_one_stood(tmp_path: Path) -> None:
+    rows = warm_hours()
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        for i in range(0, len(rows), 11):
+            house.arrive(rows[i : i + 11], at_ms=rows[min(i + 10, len(rows) - 1)][0])
+            with closing(open_facts(house.path("facts.db"))) as facts:
+                follow_all(Engine(house.readings, house.records, facts), END_MS)
+
+        assert stored(house) == expected(house)
+
+
+def test_deleted_facts_come_back_the_same(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        house.arrive(warm_hours(), at_ms=END_MS)
+        before = []
+        for _ in range(2):
+            with closing(open_facts(house.path("facts.db"))) as facts:
+                follow_all(Engine(house.readings, house.records, facts), END_MS)
+                before.append([(f.id, f.version, *bare(f)) for f in facts.facts(ROOM)])
+                assert facts.cursor()[0] == house.readings.last_arrival()
+            (tmp_path / "facts.db").unlink()
+
+        assert before[0] == before[1] != []
+
+
+def test_late_data_makes_a_new_version_and_keeps_the_old_one(tmp_path: Path) -> None:
+    rows = warm_hours()
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            house.arrive([r for r in rows if r[0] < NOON_MS + 120 * MINUTE_MS], at_ms=END_MS)
+            follow_all(engine, END_MS)
+            first = next(f for f in facts.facts(ROOM) if f.code == "CRIT_HIGH")
+            house.arrive([(NOON_MS + 100 * MINUTE_MS + 1, 9.9)], at_ms=END_MS)
+            follow_all(engine, END_MS)
+
+            versions = facts.fact(first.id)
+
+        assert [v.version for v in versions] == [1, 2]
+        assert [v.peak for v in versions] == [8.0, 9.9]
+        assert versions[1].n > versions[0].n
+
+
+def test_a_fact_that_newer_data_removes_is_withdrawn_and_kept(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            warm = [(NOON_MS + 5 * i * MINUTE_MS, 8.0) for i in range(8)]
+            house.arrive(warm, at_ms=END_MS)
+            follow_all(engine, END_MS)
+            told = next(f for f in facts.facts(ROOM) if f.code == "CRIT_HIGH")
+            house.arrive(
+                [(at, 2.0) for at, _ in warm[1:]], at_ms=END_MS
+            )  # conflicts: trust neither
+            follow_all(engine, END_MS)
+
+            assert [v.withdrawn for v in facts.fact(told.id)] == [False, True]
+            assert "CRIT_HIGH" not in {f.code for f in facts.facts(ROOM)}
+            assert told.id not in {case["fact"] for case in facts.cases(ROOM)}
+
+
+def test_a_clock_rule_fires_without_a_reading(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            house.arrive([(NOON_MS, 2.0)], at_ms=NOON_MS)
+            house.arrive([(NOON_MS, 1.0)], at_ms=NOON_MS, quantity="door")
+            follow_all(engine, NOON_MS)
+            assert facts.facts(ROOM, active=True) == []
+
+            judged = engine.follow(NOON_MS + 10 * MINUTE_MS)
+
+            assert judged == {ROOM}
+            assert {f.code for f in facts.facts(ROOM, active=True)} == {"DOOR_OPEN_WARN"}
+
+
+def test_a_probe_counts_for_the_room_in_which_it_was(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        house.room("r2", "mqtt:g1:p2")
+        moved_ms = NOON_MS + 180 * MINUTE_MS
+        house.records.assign("mqtt:g1:p1", "r2", moved_ms, by="u", now_ms=END_MS)  # type: ignore[arg-type]  # plain text ids
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            house.arrive(warm_hours(), at_ms=END_MS)
+            follow_all(engine, END_MS)
+
+            there = {f.code for f in facts.facts(ROOM)}
+            here = {f.code for f in facts.facts(RoomId("r2"))}
+
+        assert "CRIT_HIGH" in there
+        assert "CRIT_HIGH" not in here
+        assert "WARN_HIGH" in here
+
+
+def test_a_backlog_is_judged_at_most_every_half_minute_and_then_whole(tmp_path: Path) -> None:
+    rows = warm_hours()
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            now_ms, rounds = END_MS, 0
+            follow_all(engine, now_ms)
+            for i in range(0, len(rows), 8):
+                house.arrive(rows[i : i + 8], at_ms=now_ms, backlog=True)
+                rounds += bool(engine.follow(now_ms))
+                assert engine.catching_up(ROOM, now_ms)
+                now_ms += 5_000
+            cursor_before = facts.cursor()[0]
+            now_ms += 60_000
+            engine.follow(now_ms)
+
+            assert rounds == 2  # the first batch, and once half a minute later
+            assert cursor_before < house.readings.last_arrival() == facts.cursor()[0]
+            assert not engine.catching_up(ROOM, now_ms)
+        assert {f[0] for f in stored(house)} >= {"CRIT_HIGH", "WARN_HIGH"}
