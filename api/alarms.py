@@ -1,0 +1,78 @@
+"""Facts together with what people said of them: cases, and who was told when."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from api.context import Context
+from domain.reading import RoomId
+from store.facts_ports import StoredFact
+
+DAY_MS = 24 * 3600 * 1000
+MOST_FACTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people said of one fact, the newest word of each field; ``who`` said the last."""
+
+    cause: str | None = None
+    action: str | None = None
+    note: str | None = None
+    disposition: Mapping[str, str] = field(default_factory=dict)
+    closed: bool = False
+    who: str = ""
+    at_ms: int | None = None
+
+
+NOTHING_SAID = Said()
+
+
+def what_was_said(context: Context, room: RoomId | None = None) -> dict[str, Said]:
+    """By fact id."""
+    notes: dict[str, dict[str, Any]] = {}
+    for note in reversed(context.records.cases(room)):
+        one = notes.setdefault(str(note["fact_id"]), {"disposition": {}})
+        said: Mapping[str, Any] = note["said"]
+        dispositions = {**one["disposition"], **said.get("disposition", {})}
+        one.update({name: said[name] for name in ("cause", "action", "note") if name in said})
+        one["closed"] = bool(said.get("closed", one.get("closed", False)))
+        one.update(disposition=dispositions, who=str(note["by"]), at_ms=note["recorded_at_ms"])
+    return {fact: Said(**one) for fact, one in notes.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A critical fact and what was said of it. Open until somebody closes it."""
+
+    fact: StoredFact
+    said: Said
+
+    @property
+    def open(self) -> bool:
+        return not self.said.closed
+
+
+def cases(
+    facts: Sequence[StoredFact], said: Mapping[str, Said], *, only_open: bool = False
+) -> list[Case]:
+    found = [Case(f, said.get(f.id, NOTHING_SAID)) for f in facts if f.level == "critical"]
+    return [case for case in found if case.open or not only_open]
+
+
+def facts_since(
+    context: Context, from_ms: int, room: RoomId | None = None
+) -> list[StoredFact] | None:
+    """Every fact that was active at or after the instant, newest first; None without facts."""
+    return context.sources.facts.ask(
+        lambda reader: reader.facts(room, from_ms=from_ms, limit=MOST_FACTS)
+    )
+
+
+def acknowledged(context: Context, fact: StoredFact) -> tuple[int, str] | None:
+    """When and by whom, for an acknowledgement in the alarm's time."""
+    for action in context.records.actions(fact.room):
+        after_end = fact.cleared_at_ms is not None and action.at_ms > fact.cleared_at_ms
+        if action.kind == "ack" and action.at_ms >= fact.fired_at_ms and not after_end:
+            return action.at_ms, action.by
+    return None

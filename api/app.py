@@ -1,0 +1,103 @@
+"""The api, put together: the guard outside, then programs' routes, then people's pages."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from api import buyer, epcis, health, problems, v1
+from api.buyers import Buyers
+from api.console import (
+    alarm_pages,
+    assets,
+    live,
+    lot_pages,
+    now,
+    pipeline_pages,
+    places,
+    signin,
+)
+from api.console.pages import page, words_of
+from api.context import Context
+from api.guard import FOR_PROGRAMS, Guard
+from api.problems import Problem
+from api.registry import Registrar
+from api.sessions import Gate, session_key
+from api.settings import Settings
+from api.sources import Sources
+from store.records import Refused, open_records
+
+PAGES = (assets, signin, live, now, places, alarm_pages, lot_pages, pipeline_pages)
+
+
+def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
+    """Takes the lock of ``records.db`` at once (``store.records.AlreadyOpen`` when another has
+    it) and gives it back when the application's life ends."""
+    records = open_records(settings.records_path)
+    sources = Sources(settings, records)
+    token = Path(settings.admin_token_file).read_text().strip()
+    gate = Gate(token, session_key(Path(settings.session_key_file)))
+    zone = ZoneInfo(settings.timezone)
+    buyers = Buyers(Path(settings.records_path).with_name("buyers.db"))
+    context = Context(settings, now_ms, sources, Registrar(records), gate, zone)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        pulse = live.Pulse()
+        app.state.pulse = pulse
+        watcher = asyncio.create_task(pulse.watch(context), name="pulse")
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+            buyers.close()
+            sources.close()
+            records.close()
+
+    app = FastAPI(
+        title="Coldtrail",
+        version="1",
+        lifespan=life,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.context = context
+    app.state.buyers = buyers
+    app.state.capture_jobs = epcis.Jobs()
+    for kind in problems.KINDS:
+        app.add_exception_handler(kind, _told)
+    for part in (health, v1, epcis, buyer, *PAGES):
+        app.include_router(part.router)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    app.add_middleware(Guard, gate=gate, now_ms=now_ms)
+    return app
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """Problem details for a program, a page in their own words for people."""
+    if request.url.path.startswith(FOR_PROGRAMS):
+        return problems.answer(error)
+    words = words_of(request)
+    match error:
+        case Problem(field="mark"):
+            status, what = error.status, words("problem.form_expired")
+        case Problem(status=503, field=str(part)):
+            status, what = 503, words("app.not_ready", part=words.known("part", part))
+        case Problem(status=404) | HTTPException(status_code=404):
+            status, what = 404, words("problem.not_found")
+        case Problem() | HTTPException():
+            status = error.status if isinstance(error, Problem) else error.status_code
+            what = str(error)
+        case Refused() | RequestValidationError():
+            status, what = 422, str(error)
+        case _:
+            status, what = 500, words("problem.ours")
+    return page(request, "problem.html", status, what=what, back="/")

@@ -1,0 +1,222 @@
+"""The page behind the code on the box: for somebody who need not trust us, without sign-in.
+
+It shows one version of the lot's certificate and nothing that is not in it, so that what is
+read here is what ``coldtrail verify`` checks. Until the first certificate is issued it says
+that there is nothing yet.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from api.buyers import Buyers
+from api.charts import Chart, Limit, Point, Span, Trace, gaps, svg
+from api.console.language import Words
+from api.console.pages import asset_hash, field, page, words_of
+from api.context import Context, InContext
+from api.guard import HEADERS
+from api.problems import Problem
+from api.room_chart import ticks
+from api.times import instant_ms
+from store.records.ports import Lot
+from traceability.reader import CertificateVersion
+
+router = APIRouter(prefix="/t", include_in_schema=False)
+
+CODE = re.compile(r"[A-Za-z0-9_-]{8,32}")
+HOUR_MS = 3600 * 1000
+COUNTS = 100  # in one degree
+MOST_POINTS = 400  # of one series; a longer stay is drawn with several hours to a point
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One certificate as the page reads it."""
+
+    document: Mapping[str, Any]
+    until_ms: int
+    known: bool  # anything was measured
+
+
+@lru_cache(maxsize=256)
+def read(data: bytes) -> Shown:
+    """Issued bytes never change, so each is read once."""
+    document = orjson.loads(data)
+    known = any(series["n"] for stay in document["stays"] for series in stay["series"])
+    return Shown(document, instant_ms(document["evidence_until"]), known)
+
+
+def _found(context: Context, code: str) -> Lot:
+    lot = context.records.lot_by_code(code) if CODE.fullmatch(code) else None
+    if lot is None:
+        raise Problem(404, "there is no such code", field="code")
+    return lot
+
+
+def _certificate(
+    context: Context, lot: Lot, version: int | None
+) -> tuple[bytes, list[CertificateVersion]] | None:
+    trace = context.sources.trace
+    versions = trace.ask(lambda reader: reader.versions(lot.id)) or []
+    wanted = version if version is not None else max((v.version for v in versions), default=None)
+    if wanted is None:
+        return None
+    data = trace.ask(lambda reader: reader.certificate(lot.id, wanted))
+    if data is None:
+        raise Problem(404, f"there is no version {wanted}", field="version")
+    return data, versions
+
+
+@router.get("/{code}")
+async def buyer_page(
+    code: str, request: Request, context: InContext, version: int | None = None
+) -> Response:
+    lot = _found(context, code)
+    found = _certificate(context, lot, version)
+    buyers: Buyers = request.app.state.buyers
+    words = words_of(request)
+    shown = read(found[0]) if found else None
+    values: dict[str, Any] = {
+        "lot": lot,
+        "shown": shown,
+        "versions": list(reversed(found[1])) if found else [],
+        "times": buyers.opened(code),
+        "thanks": "reported" in request.query_params,
+        "parts": stay_parts(found[0], words.lang, context.settings.timezone) if found else (),
+        "instant_ms": instant_ms,
+        "names": {
+            id: words.name(place)
+            for places in (context.registry().rooms, context.registry().sites)
+            for id, place in places.items()
+        },
+    }
+    answer = page(request, "buyer.html", **values)
+    # The style is in the page, so that a saved page looks the same; its hash lets it in.
+    policy = HEADERS["Content-Security-Policy"]
+    style = f"style-src '{asset_hash('buyer.css')}'"
+    answer.headers["Content-Security-Policy"] = policy.replace("style-src 'self'", style)
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class StayPart:
+    stay: Mapping[str, Any]
+    chart: str
+
+
+@lru_cache(maxsize=256)
+def stay_parts(data: bytes, lang: str, timezone: str) -> tuple[StayPart, ...]:
+    """Each stay with its drawing; the same for every reader of this version and language."""
+    document = read(data).document
+    words = Words(lang, ZoneInfo(timezone), instant_ms(document["issued_at"]))
+    return tuple(
+        StayPart(stay, svg(stay_chart(stay, words, f"s{number}")))
+        for number, stay in enumerate(document["stays"])
+    )
+
+
+def stay_chart(stay: Mapping[str, Any], words: Words, id: str) -> Chart:
+    """From the certificate's hours alone: lowest, mean and highest of each."""
+    from_ms, to_ms = instant_ms(stay["from"]), instant_ms(stay["evidence_until"])
+    to_ms = max(to_ms, from_ms + HOUR_MS)
+    step_hours = max(1, -(-(to_ms - from_ms) // HOUR_MS // MOST_POINTS))
+    traces = [
+        Trace(
+            words.known("quantity", series["quantity"]),
+            _points(series["hours"], step_hours, from_ms),
+            2 * step_hours * HOUR_MS,
+        )
+        for series in stay["series"]
+    ]
+    heard = sorted({point.at_ms for trace in traces for point in trace.points})
+    holes = gaps(heard, from_ms, to_ms, 2 * step_hours * HOUR_MS)
+    spans = [Span("gap", a, b, words("room.gap")) for a, b in holes]
+    for fact in stay["facts"]:
+        end_ms = instant_ms(fact["cleared_at"]) if fact["cleared_at"] else to_ms
+        label = words.known("code", fact["code"])
+        spans.append(Span(fact["level"], instant_ms(fact["began_at"]), end_ms, label))
+    room = stay["room"]
+    return Chart(
+        id=id,
+        title=words(
+            "room.chart_of",
+            room=room[f"name_{words.lang}"] or room["id"],
+            quantity=words("quantity.temperature"),
+            **{"from": words.time(from_ms), "to": words.time(to_ms)},
+        ),
+        unit="°C",
+        from_ms=from_ms,
+        to_ms=to_ms,
+        traces=traces,
+        limits=_limits(stay["limits"]),
+        spans=spans,
+        ticks=ticks(words, from_ms, to_ms),
+        height=210,
+        empty=words("room.no_readings"),
+    )
+
+
+def _points(hours: Sequence[Sequence[int]], step: int, from_ms: int) -> list[Point]:
+    """Columns as the certificate has them: hour_ms, n, low, high, total, …; counts to degrees."""
+    summed: dict[int, tuple[int, int, int, int]] = {}
+    for hour_ms, n, low, high, total, *_ in hours:
+        if not n:
+            continue
+        cell = hour_ms // (step * HOUR_MS) * (step * HOUR_MS)
+        before = summed.get(cell)
+        summed[cell] = (
+            (n, low, high, total)
+            if before is None
+            else (before[0] + n, min(before[1], low), max(before[2], high), before[3] + total)
+        )
+    return [
+        Point(max(at_ms, from_ms), low / COUNTS, total / n / COUNTS, high / COUNTS)
+        for at_ms, (n, low, high, total) in sorted(summed.items())
+    ]
+
+
+def _limits(limits: Sequence[Mapping[str, Any]]) -> list[Limit]:
+    if not limits:
+        return []
+    last = limits[-1]
+    found = []
+    if last["high"] is not None:
+        found.append(Limit(last["high"] / COUNTS, f">{last['high'] / COUNTS:g}", "warning", "high"))
+    if last["low"] is not None:
+        found.append(Limit(last["low"] / COUNTS, f"<{last['low'] / COUNTS:g}", "warning", "low"))
+    return found
+
+
+@router.get("/{code}/certificate.json")
+async def certificate(code: str, context: InContext, version: int | None = None) -> Response:
+    """The signed bytes exactly as they were issued."""
+    lot = _found(context, code)
+    found = _certificate(context, lot, version)
+    if found is None:
+        raise Problem(404, "no certificate is issued yet", field="version")
+    number = read(found[0]).document["version"]
+    name = f"coldtrail-{lot.code}-v{number}.json"
+    return Response(
+        found[0],
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.post("/{code}/report")
+async def report(code: str, request: Request, context: InContext) -> Response:
+    """What a buyer found. Text only; nobody is identified."""
+    lot = _found(context, code)
+    form = await request.form(max_files=0, max_fields=5)
+    text = field(form, "text")
+    if text:
+        buyers: Buyers = request.app.state.buyers
+        buyers.report(lot.code, context.now_ms(), text)
+    return RedirectResponse(f"/t/{lot.code}?reported#report", 303)

@@ -1,0 +1,130 @@
+"""All alarms; one alarm: what happened, who knows, who takes it, and its case."""
+
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from api.alarms import DAY_MS, NOTHING_SAID, acknowledged, cases, facts_since, what_was_said
+from api.charts import svg
+from api.console.pages import field, form_of, page, words_of
+from api.context import Context, InContext
+from api.limits import limit_of
+from api.lots import all_events, folded, lots_in_room_during
+from api.problems import Problem
+from api.room_chart import room_chart
+from api.rooms import rooms_now
+from domain.reading import LotId
+from store.facts_ports import StoredFact
+from store.records.checks import CAUSES, DISPOSITIONS
+
+router = APIRouter(include_in_schema=False)
+
+SHOWN = 100
+
+
+@router.get("/alarms")
+async def alarms(request: Request, context: InContext, which: str = "all") -> Response:
+    facts = facts_since(context, context.now_ms() - 30 * DAY_MS)
+    said = what_was_said(context)
+    shown = list(facts or ())
+    if which == "active":
+        shown = [fact for fact in shown if fact.cleared_at_ms is None]
+    elif which == "cases":
+        shown = [case.fact for case in cases(shown, said, only_open=True)]
+    return page(
+        request,
+        "alarms.html",
+        facts=shown[:SHOWN],
+        more=max(len(shown) - SHOWN, 0),
+        said=said,
+        which=which,
+        rooms=context.registry().rooms,
+        sites=context.registry().sites,
+        judged=facts is not None,
+    )
+
+
+def _versions(context: Context, fact: str) -> list[StoredFact]:
+    versions = context.sources.facts.need().fact(fact)
+    if not versions or versions[-1].room not in context.registry().rooms:
+        raise Problem(404, f"there is no alarm {fact[:64]!r}")
+    return versions
+
+
+@router.get("/alarms/{fact}")
+async def alarm(fact: str, request: Request, context: InContext) -> Response:
+    return page(request, "alarm.html", **_alarm(context, request, _versions(context, fact)))
+
+
+def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> dict[str, Any]:
+    newest = versions[-1]
+    now_ms = context.now_ms()
+    now = rooms_now(context)[newest.room]
+    end_ms = newest.cleared_at_ms or now_ms
+    margin_ms = max(2 * 3600 * 1000, (end_ms - newest.began_at_ms) // 4)
+    chart = room_chart(
+        context,
+        words_of(request),
+        now.room,
+        newest.began_at_ms - margin_ms,
+        min(end_ms + margin_ms, now_ms),
+    )
+    told = context.sources.notices.ask(lambda reader: reader.notices(newest.room, 1000)) or ()
+    here = folded(all_events(context))
+    ids = lots_in_room_during(here, newest.room, newest.began_at_ms, end_ms)
+    lots = [lot for id in ids if (lot := context.records.lot(LotId(id))) is not None]
+    rule = context.registry().rule(newest.room, newest.fired_at_ms)
+    return {
+        "fact": newest,
+        "versions": versions,
+        "now": now,
+        "chart": svg(chart) if chart else None,
+        "limit": limit_of(rule, newest.code),
+        "told": [one for one in told if newest.id in _ids(one)],
+        "people": context.registry().people,
+        "ack": acknowledged(context, newest),
+        "said": what_was_said(context, newest.room).get(newest.id, NOTHING_SAID),
+        "lots": lots,
+        "causes": CAUSES,
+        "dispositions": DISPOSITIONS,
+    }
+
+
+def _ids(notice: Any) -> tuple[str, ...]:
+    facts = notice.get("fact_ids", ())
+    return tuple(str(fact) for fact in facts)
+
+
+@router.post("/alarms/{fact}/ack")
+async def acknowledge(fact: str, request: Request, context: InContext) -> Response:
+    newest = _versions(context, fact)[-1]
+    form = await form_of(request)
+    now_ms = context.now_ms()
+    key = f"console:{field(form, 'key') or uuid4().hex}:ack"
+    context.records.add_action(
+        key, newest.room, "ack", now_ms, field(form, "by") or "admin",
+        {"fact": fact, "channel": "console"}, now_ms=now_ms,
+    )  # fmt: skip
+    return RedirectResponse(f"/alarms/{fact}", 303)
+
+
+@router.post("/alarms/{fact}/case")
+async def case(fact: str, request: Request, context: InContext) -> Response:
+    newest = _versions(context, fact)[-1]
+    form = await form_of(request)
+    said: dict[str, Any] = {
+        name: text for name in ("cause", "action") if (text := field(form, name))
+    }
+    disposition = {
+        name.removeprefix("lot:"): text
+        for name in form
+        if name.startswith("lot:") and (text := field(form, name))
+    }
+    if disposition:
+        said["disposition"] = disposition
+    said["closed"] = field(form, "close") == "1"
+    by = field(form, "by") or "admin"
+    context.records.say_of_case(fact, newest.room, said, by=by, now_ms=context.now_ms())
+    return RedirectResponse(f"/alarms/{fact}", 303)

@@ -1,0 +1,143 @@
+"""What a page says in Chinese or English: words, times, ages, numbers.
+
+Times are in the installation's own time zone; ages stand beside them, because a phone's
+clock may be wrong and a value without its age says little.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+
+LANGUAGES = ("zh", "en")
+HTML_LANG = {"zh": "zh-CN", "en": "en"}
+_LOCALE = {"zh": "zh_Hans_CN", "en": "en_GB"}
+_SHORT = {"zh": "M月d日 HH:mm", "en": "d MMM HH:mm"}
+_LONG = {"zh": "y年M月d日 HH:mm:ss", "en": "d MMM y HH:mm:ss"}
+_DAY = {"zh": "M月d日", "en": "d MMM"}
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+UNITS = {"Cel": "°C", "%RH": "%", "%EL": "%", "/": "", "lat": "°", "lon": "°"}
+
+
+@cache
+def messages(lang: str) -> dict[str, str]:
+    text = files("api.console").joinpath("messages.toml").read_text(encoding="utf-8")
+    return {
+        f"{table}.{name}": words[lang]
+        for table, names in tomllib.loads(text).items()
+        for name, words in names.items()
+    }
+
+
+def preferred(cookie: str | None, accept: str) -> str:
+    """The cookie's language, else the first of Accept-Language that we speak, else Chinese."""
+    if cookie in LANGUAGES:
+        return str(cookie)
+    for part in accept.split(","):
+        tag = part.split(";")[0].strip().lower()[:2]
+        if tag in LANGUAGES:
+            return tag
+    return "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    lang: str
+    zone: ZoneInfo
+    now_ms: int
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        text = messages(self.lang)[key]
+        return text.format(**values) if values else text
+
+    def known(self, table: str, name: object) -> str:
+        """A word for something that another program named: its own name when we have none."""
+        return messages(self.lang).get(f"{table}.{name}", str(name))
+
+    @property
+    def html_lang(self) -> str:
+        return HTML_LANG[self.lang]
+
+    @property
+    def other(self) -> str:
+        return "en" if self.lang == "zh" else "zh"
+
+    def name(self, thing: object) -> str:
+        """Of a region, site, room, lot or commodity."""
+        return str(getattr(thing, f"name_{self.lang}") or getattr(thing, f"name_{self.other}"))
+
+    def _local(self, at_ms: int) -> datetime:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self.zone)
+
+    def _formatted(self, at_ms: int, pattern: str) -> str:
+        local = self._local(at_ms)
+        return format_datetime(local, pattern, locale=_LOCALE[self.lang])
+
+    def time(self, at_ms: int) -> str:
+        """Day and minute; the year when it is another one."""
+        text = self._formatted(at_ms, _SHORT[self.lang])
+        if self._local(at_ms).year != self._local(self.now_ms).year:
+            text = self._formatted(at_ms, "y-MM-dd HH:mm")
+        return text
+
+    def clock(self, at_ms: int) -> str:
+        return self._formatted(at_ms, "HH:mm")
+
+    def day(self, at_ms: int) -> str:
+        return self._formatted(at_ms, _DAY[self.lang])
+
+    def full(self, at_ms: int) -> str:
+        return self._formatted(at_ms, _LONG[self.lang])
+
+    def iso(self, at_ms: int) -> str:
+        return self._local(at_ms).isoformat(timespec="seconds")
+
+    def form_time(self, at_ms: int) -> str:
+        """As ``<input type=datetime-local>`` has it."""
+        return self._local(at_ms).strftime("%Y-%m-%dT%H:%M")
+
+    def age(self, at_ms: int) -> str:
+        seconds = (self.now_ms - at_ms) // 1000
+        if seconds < -5:
+            return self("age.ahead", span=self.span(-seconds * 1000))
+        if seconds < 5:
+            return self("age.now")
+        for key, unit_s, until_s in (
+            ("age.s", 1, 2 * MINUTE_S),
+            ("age.min", MINUTE_S, 2 * HOUR_S),
+            ("age.h", HOUR_S, 2 * DAY_S),
+        ):
+            if seconds < until_s:
+                return self(key, n=seconds // unit_s)
+        return self("age.d", n=seconds // DAY_S)
+
+    def span(self, ms: int | float) -> str:
+        seconds = max(int(ms // 1000), 0)
+        if seconds < 2 * MINUTE_S:
+            return self("span.s", n=seconds)
+        if seconds < 2 * HOUR_S:
+            return self("span.min", n=seconds // MINUTE_S)
+        if seconds < 2 * DAY_S:
+            hours, minutes = seconds // HOUR_S, seconds % HOUR_S // MINUTE_S
+            return self("span.h_min", n=hours, m=minutes) if minutes else self("span.h", n=hours)
+        days, hours = seconds // DAY_S, seconds % DAY_S // HOUR_S
+        return self("span.d_h", n=days, m=hours) if hours else self("span.d", n=days)
+
+    def number(self, value: float | int) -> str:
+        return str(format_decimal(value, locale=_LOCALE[self.lang]))
+
+    def degrees(self, value: float | None) -> str:
+        return "–" if value is None else f"{value:.1f}".replace("-", "−")
+
+    def unit(self, unit: str) -> str:
+        return UNITS.get(unit, unit)
+
+    def quality(self, bits: int) -> str:
+        """What is known against a reading, in words."""
+        known = [self(f"quality.{1 << n}") for n in range(8) if bits & (1 << n)]
+        return ("、" if self.lang == "zh" else ", ").join(known)

@@ -1,0 +1,87 @@
+"""Tells an open page that something changed, so that it fetches itself anew.
+
+One watcher looks at the journals for all pages. What people must see (facts, changes) is told
+at the next look; readings alone at most every ten seconds, for the sake of a slow link.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from starlette.responses import StreamingResponse
+
+from api.context import Context, InContext
+
+LOOK_S = 1.0
+READINGS_EVERY_S = 10.0
+MOST_PAGES = 200  # open at once; the next one goes without and is refreshed by hand
+
+router = APIRouter(include_in_schema=False)
+
+
+class Pulse:
+    """``beat`` grows with each change worth showing; ``pages`` listen."""
+
+    def __init__(self) -> None:
+        self.beat = 0
+        self.pages = 0
+        self.stopped = False
+        self._changed = asyncio.Condition()
+
+    async def watch(self, context: Context) -> None:
+        """Until cancelled."""
+        urgent: object = None
+        n, told_s = 0, 0.0
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self.pages:
+                continue
+            now = _urgent(context)
+            arrived = context.sources.readings.ask(lambda reader: int(reader.last_arrival())) or 0
+            if now != urgent or (arrived != n and clock() - told_s >= READINGS_EVERY_S):
+                urgent, n, told_s = now, arrived, clock()
+                await self._tell()
+
+    async def stop(self) -> None:
+        self.stopped = True
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self.beat += 1
+            self._changed.notify_all()
+
+    async def listen(self) -> AsyncIterator[bytes]:
+        self.pages += 1
+        seen = self.beat
+        try:
+            yield b"retry: 3000\n\n"
+            while not self.stopped:
+                try:
+                    async with asyncio.timeout(20), self._changed:
+                        await self._changed.wait_for(lambda: self.beat != seen)  # noqa: B023 - awaited before seen moves on
+                    seen = self.beat
+                    yield b"event: changed\ndata: 1\n\n"
+                except TimeoutError:
+                    yield b": still here\n\n"  # so that a dead link is noticed
+        finally:
+            self.pages -= 1
+
+
+def _urgent(context: Context) -> tuple[int, int, int]:
+    """The changes journal, the newest fact version, and how far notices have come."""
+    facts = context.sources.facts.ask(lambda reader: reader.facts(limit=1))
+    cursor = facts[0].seq if facts else 0
+    active = context.sources.facts.ask(lambda reader: len(reader.facts(active=True)))
+    return context.records.last_change(), cursor, active or 0
+
+
+@router.get("/events")
+async def events(request: Request, context: InContext) -> StreamingResponse:
+    pulse: Pulse = request.app.state.pulse
+    if pulse.pages >= MOST_PAGES:
+        return StreamingResponse(iter(()), 204)
+    return StreamingResponse(
+        pulse.listen(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )

@@ -1,0 +1,142 @@
+"""The front page: what needs me now, then every room."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from api.alarms import DAY_MS, Case, cases, facts_since, what_was_said
+from api.console.pages import field, form_of, page
+from api.context import Context, InContext
+from api.registry import Registry
+from api.rooms import RoomNow, by_severity, rooms_now
+from domain.reading import RoomId
+from store.facts_ports import StoredFact
+from store.records.ports import Region, Site
+
+router = APIRouter(include_in_schema=False)
+
+PAST_MS = 2 * DAY_MS  # an ended excursion is offered this long
+SHOWN = 6  # of each list; the rest is one tap away
+
+
+@dataclass(frozen=True, slots=True)
+class SiteNow:
+    site: Site
+    rooms: Sequence[RoomNow]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionNow:
+    region: Region
+    depth: int
+    sites: Sequence[SiteNow]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    room: RoomId
+    since_ms: int
+    level: str
+    probes: int
+
+
+def region_tree(registry: Registry, rooms: Mapping[RoomId, RoomNow]) -> list[RegionNow]:
+    """Depth first, in the order of the records."""
+    children: dict[str | None, list[Region]] = {}
+    for region in registry.regions.values():
+        children.setdefault(region.parent, []).append(region)
+    found: list[RegionNow] = []
+
+    def walk(parent: str | None, depth: int) -> None:
+        for region in children.get(parent, ()):
+            sites = [
+                SiteNow(site, [rooms[room.id] for room in registry.rooms_of(site.id)])
+                for site in registry.sites.values()
+                if site.region == region.id
+            ]
+            found.append(RegionNow(region, depth, sites))
+            walk(region.id, depth + 1)
+
+    walk(None, 0)
+    return found
+
+
+def silent_links(context: Context) -> list[Link] | None:
+    """One line a room: since when, how many series, the worst level."""
+    said = context.sources.notices.ask(lambda reader: reader.links())
+    if said is None:
+        return None
+    rooms: dict[RoomId, Link] = {}
+    for one in said:
+        room, since_ms = RoomId(str(one["room"])), int(str(one["since_ms"]))
+        before = rooms.get(room)
+        level = "critical" if "critical" in (one["level"], before and before.level) else "warning"
+        rooms[room] = Link(
+            room,
+            min(since_ms, before.since_ms) if before else since_ms,
+            level,
+            1 + (before.probes if before else 0),
+        )
+    return sorted(rooms.values(), key=lambda link: (link.level != "critical", link.since_ms))
+
+
+def _past(
+    facts: Sequence[StoredFact], open_cases: Sequence[Case], seen: set[str], since_ms: int
+) -> list[StoredFact]:
+    listed = {case.fact.id for case in open_cases}
+    return [
+        fact
+        for fact in facts
+        if fact.cleared_at_ms is not None
+        and fact.cleared_at_ms >= since_ms
+        and fact.id not in listed
+        and fact.id not in seen
+    ]
+
+
+def front(context: Context) -> dict[str, Any]:
+    rooms = rooms_now(context)
+    registry = context.registry()
+    now_ms = context.now_ms()
+    said = what_was_said(context)
+    facts = facts_since(context, now_ms - 30 * DAY_MS)
+    active = by_severity([fact for fact in facts or () if fact.cleared_at_ms is None])
+    current = {fact.id for fact in active}
+    open_cases = [
+        case for case in cases(facts or (), said, only_open=True) if case.fact.id not in current
+    ]
+    closed = {id for id, one in said.items() if one.closed}
+    return {
+        "rooms": rooms,
+        "judged": facts is not None,
+        "active": active,
+        "links": silent_links(context),
+        "cases": open_cases,
+        "past": _past(facts or (), open_cases, closed, now_ms - PAST_MS),
+        "tree": region_tree(registry, rooms),
+        "shown": SHOWN,
+        "missing": context.sources.missing(),
+    }
+
+
+@router.get("/")
+async def now(request: Request, context: InContext) -> Response:
+    return page(request, "now.html", **front(context))
+
+
+@router.post("/seen")
+async def seen(request: Request, context: InContext) -> Response:
+    """Past excursions that somebody has looked at; a note on each, nothing else."""
+    form = await form_of(request)
+    by = field(form, "by") or "admin"
+    for value in form.getlist("fact"):
+        if isinstance(value, str):
+            versions = context.sources.facts.need().fact(value)
+            if versions:
+                context.records.say_of_case(
+                    value, versions[-1].room, {"closed": True}, by=by, now_ms=context.now_ms()
+                )
+    return RedirectResponse("/", 303)

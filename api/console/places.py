@@ -1,0 +1,114 @@
+"""A site's page and a room's page, and what a person tells the system there."""
+
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from api.alarms import DAY_MS, facts_since
+from api.charts import svg
+from api.console.pages import field, form_instant, form_of, page, words_of
+from api.context import Context, InContext
+from api.limits import limits_in_force
+from api.lots import all_events, folded, in_room
+from api.problems import Problem
+from api.room_chart import room_chart
+from api.rooms import RoomNow, rooms_now
+from domain.reading import RoomId, SiteId
+
+router = APIRouter(include_in_schema=False)
+
+SPANS = {"24h": DAY_MS, "7d": 7 * DAY_MS, "14d": 14 * DAY_MS}
+BUTTONS = ("loading_started", "loading_ended", "standby_started", "standby_ended",
+           "maintenance_started", "maintenance_ended")  # fmt: skip
+SHOWN_ACTIONS = 8
+
+
+@router.get("/sites/{site}")
+async def site(site: str, request: Request, context: InContext) -> Response:
+    found = context.registry().sites.get(SiteId(site))
+    if found is None:
+        raise Problem(404, f"there is no site {site[:64]!r}")
+    rooms = [one for one in rooms_now(context).values() if one.site.id == found.id]
+    words = words_of(request)
+    now_ms = context.now_ms()
+    charts: dict[RoomId, str | None] = {}
+    for one in rooms:
+        chart = room_chart(context, words, one.room, now_ms - DAY_MS, now_ms, id=f"c{len(charts)}")
+        charts[one.room.id] = svg(chart) if chart else None
+    region = context.registry().regions.get(found.region)
+    return page(request, "site.html", site=found, region=region, rooms=rooms, charts=charts)
+
+
+def why_quiet(now: RoomNow, judged: bool) -> list[tuple[str, int | None]]:
+    """Reasons, as message keys with since when, why this room raises no alarm."""
+    if not judged:
+        return [("room.quiet_facts", None)]
+    if now.rule is None:
+        return [("room.no_rule", None)]
+    found: list[tuple[str, int | None]] = [
+        (f"room.quiet_{pause.cause}", pause.from_ms) for pause in now.pauses
+    ]
+    if now.silent and now.state != "standby":
+        found.append(("room.quiet_silent", None))
+    return found or ([] if now.alarms else [("room.quiet_ok", None)])
+
+
+@router.get("/rooms/{room}")
+async def room(room: str, request: Request, context: InContext, span: str = "24h") -> Response:
+    now = rooms_now(context).get(RoomId(room))
+    if now is None:
+        raise Problem(404, f"there is no room {room[:64]!r}")
+    return page(request, "room.html", **_room(context, request, now, span))
+
+
+def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[str, Any]:
+    id, now_ms = now.room.id, context.now_ms()
+    span = span if span in SPANS else "24h"
+    chart = room_chart(context, words_of(request), now.room, now_ms - SPANS[span], now_ms)
+    facts = facts_since(context, now_ms - 14 * DAY_MS, id)
+    pauses = context.sources.facts.ask(lambda f: f.pauses(id, now_ms - DAY_MS, now_ms + 1))
+    judged = context.sources.facts.ask(lambda f: f.judged().get(id))
+    lots = {lot.id: lot for lot in context.records.lots()}
+    actions = context.records.actions(id)[-SHOWN_ACTIONS:][::-1]
+    return {
+        "now": now,
+        "chart": svg(chart) if chart else None,
+        "span": span,
+        "spans": list(SPANS),
+        "quiet": why_quiet(now, facts is not None),
+        "history": [fact for fact in facts or () if fact.cleared_at_ms is not None],
+        "judged": facts is not None,
+        "judged_to_ms": judged[2] if judged else None,
+        "pauses": sorted(pauses or (), key=lambda pause: -pause.from_ms),
+        "limits": limits_in_force(now.rule) if now.rule else [],
+        "people": context.registry().people,
+        "lots": in_room(folded(all_events(context)), lots, id),
+        "actions": actions,
+        "buttons": BUTTONS,
+        "missing": context.sources.missing(),
+    }
+
+
+@router.post("/rooms/{room}/actions")
+async def act(room: str, request: Request, context: InContext) -> Response:
+    form = await form_of(request)
+    kind = field(form, "kind")
+    if kind not in BUTTONS:
+        raise Problem(422, f"no such button: {kind[:64]!r}", field="kind")
+    detail = {"reason": field(form, "reason") or "–"} if kind == "maintenance_started" else {}
+    at_ms = form_instant(form, context)
+    if at_ms > context.now_ms():
+        raise Problem(422, "it has not happened yet", field="at")
+    key = f"console:{field(form, 'key') or uuid4().hex}:{kind}"
+    context.records.add_action(
+        key,
+        RoomId(room),
+        kind,
+        at_ms,
+        field(form, "by") or "admin",
+        detail,
+        now_ms=context.now_ms(),
+    )
+    return RedirectResponse(f"/rooms/{room}", 303)

@@ -1,0 +1,58 @@
+"""Does it live, does it do its job, and the numbers worth graphing."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from api.context import Context, InContext
+from api.pipeline import pipeline_now
+from api.replies import reply
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    return reply({"status": "lives"})
+
+
+@router.get("/readyz")
+async def readyz(context: InContext) -> Response:
+    """503 names the parts that other roles have not made yet."""
+    missing = context.sources.missing()
+    return reply({"ready": not missing, "missing": missing}, 503 if missing else 200)
+
+
+@router.get("/metrics")
+async def metrics(context: InContext) -> Response:
+    return Response(generate_latest(_measured(context)), media_type=CONTENT_TYPE_LATEST)
+
+
+def _measured(context: Context) -> CollectorRegistry:
+    """Made anew for each scrape: every number is somebody else's."""
+    registry = CollectorRegistry()
+    missing = Gauge(
+        "coldtrail_part_missing", "1: a store is not there", ["part"], registry=registry
+    )
+    absent = context.sources.missing()
+    for part in ("readings", "facts", "notices", "trace"):
+        missing.labels(part).set(part in absent)
+    now = context.sources.readings.ask(lambda reader: pipeline_now(context, reader))
+    if now is not None:
+        totals = Gauge(
+            "coldtrail_readings", "Readings by what became of them", ["fate"], registry=registry
+        )
+        totals.labels("received").set(now.received)
+        for name, number in now.totals.items():
+            totals.labels(name).set(number)
+        behind = Gauge(
+            "coldtrail_follower_behind", "Arrivals not yet read", ["follower"], registry=registry
+        )
+        for follower in now.followers:
+            if follower.behind is not None:
+                behind.labels(follower.name).set(follower.behind)
+    active = context.sources.facts.ask(lambda reader: reader.facts(active=True))
+    if active is not None:
+        alarms = Gauge("coldtrail_alarms_active", "Active alarms", ["level"], registry=registry)
+        for level in ("warning", "critical"):
+            alarms.labels(level).set(sum(fact.level == level for fact in active))
+    return registry

@@ -1,0 +1,44 @@
+"""Every probe ever heard or assigned, with its room and its newest values."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.context import Context
+from api.rooms import Value, value_of
+from domain.reading import ProbeId, RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeNow:
+    probe: ProbeId
+    room: RoomId | None
+    from_ms: int | None  # of its assignment
+    values: Sequence[Value]
+
+    @property
+    def last_ms(self) -> int | None:
+        return max((value.at_ms for value in self.values), default=None)
+
+
+def probes_now(context: Context) -> list[ProbeNow]:
+    """Unassigned first: they wait for somebody."""
+    now_ms = context.now_ms()
+    latest = context.sources.readings.ask(lambda reader: reader.latest()) or []
+    heard: dict[ProbeId, list[Value]] = defaultdict(list)
+    for one in latest:
+        heard[one.series.probe].append(value_of(one))
+    held = {
+        a.probe: a
+        for a in context.registry().assignments
+        if a.from_ms <= now_ms and (a.to_ms is None or now_ms < a.to_ms)
+    }
+    found = []
+    for probe in sorted({*heard, *held}):
+        assignment = held.get(probe)
+        room, from_ms = (
+            (None, None) if assignment is None else (assignment.room, assignment.from_ms)
+        )
+        mine = sorted(heard[probe], key=lambda value: value.quantity.name)
+        found.append(ProbeNow(probe, room, from_ms, mine))
+    return sorted(found, key=lambda one: (one.room is not None, one.room or "", one.probe))

@@ -1,0 +1,94 @@
+"""Errors as problem details (RFC 7807): what was wrong, where, in words a caller can act on."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from store.records import Refused
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """Ends a request with this answer. ``field`` names what the caller sent, if one thing is to blame."""
+
+    def __init__(
+        self, status: int, detail: str, *, field: str | None = None, type: str = "about:blank"
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.field = field
+        self.type = type
+
+
+class NotReadyYet(Problem):
+    """A part that another role makes is not there; it will be."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(503, f"{part} is not ready yet", field=part)
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    field: str | None = None,
+    type: str = "about:blank",
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body: dict[str, Any] = {
+        "type": type,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if field is not None:
+        body["field"] = field
+    if errors:
+        body["errors"] = list(errors)
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def where(location: Sequence[object]) -> str:
+    """``("body", "detail", "lot")`` as ``detail.lot``: the name as the caller wrote it."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+def answer(error: Exception) -> Response:
+    """What a program gets for an exception that ended its request."""
+    match error:
+        case Problem():
+            retry = {"Retry-After": "2"} if error.status == 503 else None
+            return problem(
+                error.status, error.detail, field=error.field, type=error.type, headers=retry
+            )
+        case Refused():
+            return problem(422, error.reason, field=error.field)
+        case RequestValidationError():
+            errors = [
+                {"field": where(found["loc"]), "reason": str(found["msg"])}
+                for found in error.errors()
+            ]
+            first = errors[0]
+            detail = f"{first['field']}: {first['reason']}"
+            return problem(422, detail, field=first["field"], errors=errors)
+        case HTTPException():
+            return problem(error.status_code, str(error.detail), headers=error.headers)
+        case _:
+            return problem(500, "a mistake of ours; it is in the log")
+
+
+KINDS: tuple[type[Exception], ...] = (
+    Problem,
+    Refused,
+    RequestValidationError,
+    HTTPException,
+    Exception,
+)

@@ -1,0 +1,64 @@
+"""The api as a role: one process, one thread that answers, until it is told to stop."""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.console.live import Pulse
+from api.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LONGEST_GOODBYE_S = 3  # an open page's stream must not hold up the stop
+
+
+def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
+    """Blocks until ``stop`` is set. Raises when the port or ``records.db`` is taken."""
+    app = create_app(settings, now_ms)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,  # addresses may carry a one-time link
+            server_header=False,
+            timeout_graceful_shutdown=LONGEST_GOODBYE_S,
+        )
+    )
+    threading.Thread(target=_stop_when_told, args=(stop, server), name="stop", daemon=True).start()
+    log.info("api starts", extra={"port": settings.port})
+    server.run()
+    if not server.started:
+        raise RuntimeError(f"the api could not listen on port {settings.port}")
+    if not stop.is_set():
+        raise RuntimeError("the api ended without being told to")
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to whoever runs the role; open streams end before the goodbye is waited for."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.pulse.stop()
+        await super().shutdown(sockets)
+
+    @property
+    def pulse(self) -> Pulse:
+        app = cast(FastAPI, self.config.app)
+        return cast(Pulse, app.state.pulse)
+
+
+def _stop_when_told(stop: threading.Event, server: uvicorn.Server) -> None:
+    stop.wait()
+    server.should_exit = True

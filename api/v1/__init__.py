@@ -1,0 +1,9 @@
+"""``/api/v1``: what programs read and say."""
+
+from fastapi import APIRouter
+
+from api.v1 import alarms, lots, pipeline, places, probes, readings, rooms
+
+router = APIRouter(prefix="/api/v1")
+for part in (places, rooms, probes, readings, alarms, lots, pipeline):
+    router.include_router(part.router)

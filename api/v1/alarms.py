@@ -1,0 +1,127 @@
+"""``alarms``, ``cases``, ``links`` and ``notices``: what was out of order, and who knows."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api.alarms import cases as cases_of
+from api.alarms import what_was_said
+from api.context import Caller, InContext
+from api.problems import Problem
+from api.replies import Asked, reply
+from api.times import Instant
+from api.v1.places import Nothing
+from domain.reading import RoomId
+from store.facts_ports import StoredFact
+
+router = APIRouter(tags=["alarms"])
+
+
+class WhichAlarms(Asked):
+    room: str | None = None
+    active: bool | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+def _fact(fact: StoredFact) -> dict[str, Any]:
+    return asdict(fact)
+
+
+@router.get("/alarms")
+async def alarms(asked: Annotated[WhichAlarms, Query()], context: InContext) -> Response:
+    """Newest version of each fact, newest first."""
+    reader = context.sources.facts.need()
+    found = reader.facts(
+        RoomId(asked.room) if asked.room else None,
+        active=asked.active,
+        from_ms=asked.from_,
+        to_ms=asked.to,
+        limit=asked.limit,
+    )
+    return reply({"alarms": [_fact(fact) for fact in found]})
+
+
+@router.get("/alarms/{fact}")
+async def alarm(fact: str, _asked: Annotated[Nothing, Query()], context: InContext) -> Response:
+    """Every version of one fact, oldest first, and what was said of it."""
+    versions = context.sources.facts.need().fact(fact)
+    if not versions:
+        raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
+    said = what_was_said(context, versions[-1].room).get(fact)
+    return reply(
+        {"versions": [_fact(one) for one in versions], "said": asdict(said) if said else None}
+    )
+
+
+class WhichCases(Asked):
+    room: str | None = None
+    open: bool | None = None
+
+
+@router.get("/cases")
+async def cases(asked: Annotated[WhichCases, Query()], context: InContext) -> Response:
+    room = RoomId(asked.room) if asked.room else None
+    facts = context.sources.facts.need().facts(room)
+    return reply(
+        {
+            "cases": [
+                _fact(case.fact) | {"open": case.open, "said": asdict(case.said)}
+                for case in cases_of(facts, what_was_said(context, room))
+                if asked.open in (None, case.open)
+            ]
+        }
+    )
+
+
+class CaseSaid(Asked):
+    """``disposition``: lot id to release, sort, downgrade or destroy."""
+
+    cause: str | None = None
+    action: str | None = None
+    disposition: dict[str, str] | None = None
+    person: str | None = None
+    note: str | None = None
+    closed: bool | None = None
+
+
+@router.post("/cases/{fact}", status_code=201)
+async def say(fact: str, said: CaseSaid, context: InContext, caller: Caller) -> Response:
+    versions = context.sources.facts.need().fact(fact)
+    if not versions:
+        raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
+    m = context.records.say_of_case(
+        fact,
+        versions[-1].room,
+        said.model_dump(exclude_none=True),
+        by=said.person or caller.person,
+        now_ms=context.now_ms(),
+    )
+    return reply({"change": m}, 201)
+
+
+@router.get("/links")
+async def links(_asked: Annotated[Nothing, Query()], context: InContext) -> Response:
+    """Series of which nothing arrives, by the server's clock."""
+    return reply({"links": [dict(one) for one in context.sources.notices.need().links()]})
+
+
+class WhichNotices(Asked):
+    room: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+@router.get("/notices")
+async def notices(asked: Annotated[WhichNotices, Query()], context: InContext) -> Response:
+    """What was told to whom, newest first, and what came back."""
+    reader = context.sources.notices.need()
+    room = RoomId(asked.room) if asked.room else None
+    return reply(
+        {
+            "notices": [dict(one) for one in reader.notices(room, asked.limit)],
+            "replies": [dict(one) for one in reader.replies(asked.limit)],
+        }
+    )

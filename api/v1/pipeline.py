@@ -1,0 +1,57 @@
+"""``pipeline`` and ``quarantine``: is anything lost, and what was set aside."""
+
+import base64
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api.context import InContext
+from api.pipeline import pipeline_now
+from api.replies import Asked, reply
+from api.v1.places import Nothing
+
+router = APIRouter(tags=["pipeline"])
+
+
+@router.get("/pipeline")
+async def pipeline(_asked: Annotated[Nothing, Query()], context: InContext) -> Response:
+    now = pipeline_now(context, context.sources.readings.need())
+    return reply(
+        {
+            "received": now.received,
+            **now.totals,
+            "last_arrival": now.last_arrival,
+            "last_stored_at": now.last_stored_ms,
+            "gateways": {
+                gateway.id: {
+                    "status": gateway.status,
+                    "heard_at": gateway.heard_ms,
+                    "epochs": gateway.epochs,
+                    "backlog": gateway.status.get("backlog"),
+                }
+                for gateway in now.gateways
+            },
+            "followers": {follower.name: asdict(follower) for follower in now.followers},
+        }
+    )
+
+
+class WhichQuarantined(Asked):
+    after: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+@router.get("/quarantine")
+async def quarantine(asked: Annotated[WhichQuarantined, Query()], context: InContext) -> Response:
+    """What was not admitted, with its bytes in base64, oldest first."""
+    found = context.sources.readings.need().quarantined(asked.after, asked.limit)
+    return reply(
+        {
+            "quarantined": [
+                asdict(one) | {"payload": base64.b64encode(one.payload).decode()} for one in found
+            ],
+            "next": found[-1].id if len(found) == asked.limit else None,
+        }
+    )
