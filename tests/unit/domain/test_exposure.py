@@ -1,0 +1,150 @@
+"""Vectors of the models (mean kinetic temperature, degree-minutes, Q10), and the sums' laws."""
+
+from array import array
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.exposure import (
+    HOUR_MS,
+    Limits,
+    expose,
+    held_samples,
+    hours_used,
+    mean_kinetic_c,
+    total,
+    valid,
+)
+from domain.reading import Columns, Quality
+
+MINUTE_MS = 60_000
+FIVE_MIN = 5 * MINUTE_MS
+AT_8 = [Limits(0, FIVE_MIN, 800, 0, "r1")]
+
+
+def columns(rows: list[tuple[int, int]]) -> Columns:
+    return Columns(
+        array("q", [at for at, _ in rows]),
+        array("q", [count for _, count in rows]),
+        array("H", [0 for _ in rows]),
+    )
+
+
+def minutes(*rows: tuple[int, int]) -> Columns:
+    return columns([(at * MINUTE_MS, count) for at, count in rows])
+
+
+@pytest.mark.parametrize(
+    ("celsius", "weights", "delta_h", "expected"),
+    [
+        pytest.param([4.0] * 24, [1] * 24, 83.144, 4.000, id="MKT-1"),
+        pytest.param([5, 12], [20, 4], 83.144, 6.650, id="MKT-2"),
+        pytest.param(
+            [2, 4, 6, 8, 15, 25, 8, 6, 4, 2],
+            [60, 60, 60, 60, 30, 10, 30, 60, 60, 60],
+            83.144,
+            7.454,
+            id="MKT-3",
+        ),
+        pytest.param([-20, -10], [22, 2], 83.144, -18.35, id="MKT-4"),
+        pytest.param([5, 12], [20, 4], 60.0, 6.492, id="MKT-5"),
+    ],
+)
+def test_mean_kinetic_temperature_gives_the_published_vectors(
+    celsius: list[float], weights: list[float], delta_h: float, expected: float
+) -> None:
+    found = mean_kinetic_c(celsius, weights, delta_h)
+
+    assert f"{found:.4g}" == f"{expected:.4g}"  # the vectors have four digits
+
+
+@given(st.lists(st.floats(-40, 60), min_size=1, max_size=50))
+def test_mean_kinetic_temperature_is_never_below_the_mean(celsius: list[float]) -> None:
+    mean = sum(celsius) / len(celsius)
+
+    assert mean_kinetic_c(celsius, [1.0] * len(celsius)) >= mean - 1e-6
+
+
+def test_degree_minutes_by_step_are_those_of_dm_1() -> None:
+    readings = minutes((0, 600), (5, 700), (10, 900), (15, 1100), (20, 1000), (25, 850), (30, 700))
+
+    exposure = expose(readings, 0, 30 * MINUTE_MS, AT_8)
+
+    assert exposure.degree_minutes_above == Fraction("32.5")
+    assert exposure.above_ms == 20 * MINUTE_MS
+    assert (exposure.low, exposure.high, exposure.n) == (600, 1100, 6)
+    assert exposure.unknown_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("q10", "used"), [pytest.param(3.0, 114.0, id="Q10-1"), pytest.param(None, 105.0, id="Q10-2")]
+)
+def test_life_used_follows_q10(q10: float | None, used: float) -> None:
+    assert hours_used([(24, 0), (12, 10), (6, 20)], q10) == pytest.approx(used)
+
+
+def test_three_intervals_without_a_sample_are_no_gap_and_a_little_more_is() -> None:
+    just = expose(minutes((0, 900), (15, 900)), 0, 15 * MINUTE_MS, AT_8)
+    more = expose(columns([(0, 900), (15 * MINUTE_MS + 1, 900)]), 0, 15 * MINUTE_MS, AT_8)
+
+    assert (just.unknown_ms, just.above) == (0, 100 * 15 * MINUTE_MS)
+    assert (more.unknown_ms, more.above) == (15 * MINUTE_MS, 0)
+
+
+def test_a_sample_before_the_stay_holds_into_it_and_is_not_counted() -> None:
+    exposure = expose(minutes((-4, 500), (1, 700)), 0, 2 * MINUTE_MS, AT_8)
+
+    assert exposure.known_ms == MINUTE_MS
+    assert (exposure.n, exposure.low) == (1, 700)
+
+
+def test_nothing_is_known_after_the_last_sample() -> None:
+    assert expose(minutes((0, 500), (5, 500)), 0, 60 * MINUTE_MS, AT_8).unknown_ms == 55 * MINUTE_MS
+
+
+def test_without_readings_everything_is_unknown() -> None:
+    exposure = expose(Columns(), 0, HOUR_MS, AT_8)
+
+    assert (exposure.unknown_ms, exposure.n, exposure.mean) == (HOUR_MS, 0, None)
+
+
+def test_a_new_limit_counts_from_its_own_instant() -> None:
+    limits = [*AT_8, Limits(2 * MINUTE_MS, FIVE_MIN, 400, None, "r2")]
+
+    exposure = expose(minutes((0, 900), (5, 900)), 0, 5 * MINUTE_MS, limits)
+
+    assert exposure.above == (100 * 2 + 500 * 3) * MINUTE_MS
+
+
+def test_readings_that_the_rules_refuse_are_left_out() -> None:
+    readings = columns([(0, 500), (1, 500), (2, 500)])
+    readings.quality[1] = Quality.CONFLICT
+    readings.quality[2] = Quality.BY_HAND
+
+    assert list(valid(readings).at_ms) == [0, 2]
+
+
+rows = st.lists(
+    st.tuples(st.integers(0, 6 * HOUR_MS), st.integers(-500, 1500)),
+    max_size=60,
+    unique_by=lambda row: row[0],
+).map(sorted)
+
+
+@given(rows, st.integers(1, 5 * HOUR_MS), st.integers(1, HOUR_MS))
+def test_the_hours_add_up_and_cutting_a_stay_in_two_changes_no_sum(
+    rows: list[tuple[int, int]], from_ms: int, length: int
+) -> None:
+    readings, to_ms = columns(rows), from_ms + length
+    middle = from_ms + length // 2
+
+    whole = expose(readings, from_ms, to_ms, AT_8)
+    halves = [expose(readings, from_ms, middle, AT_8), expose(readings, middle, to_ms, AT_8)]
+
+    assert total(from_ms, to_ms, whole.hours) == whole
+    for name in ("n", "known_ms", "weighted", "above_ms", "above", "below_ms", "below"):
+        assert getattr(whole, name) == sum(getattr(half, name) for half in halves)
+    held = held_samples(readings, from_ms, to_ms, AT_8)
+    assert sum(ms for _, ms in held) == whole.known_ms <= length
