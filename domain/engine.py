@@ -2,26 +2,39 @@
 
 Whatever was fed in which order, ``RoomEngine.judge`` equals ``domain.room.judge`` over the
 same readings, rules and actions. It keeps checkpoints, so that a new reading costs the last
-quarter of an hour and a late one the hours around it, not the room's whole past.
+quarter of an hour and a late one the hours around it, not the room's whole past: the room is
+judged forward only until a recomputed state equals the one that was kept.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from domain.judgement import Action, Asked, Judgement, Rule
+from domain.judgement import Action, Judgement, Rule
+from domain.plan import Plan, plan
+from domain.profile import MINUTE_MS
 from domain.reading import Columns, Series
-from domain.room import judge
+from domain.room import Found, RoomState, advance, conclude, joined
+from domain.span import SINCE_EVER, Slice
 
 Read = Callable[[int, int], Mapping[Series, Columns]]
 """``read(from_ms, to_ms)``: every series of the room, rows with from <= measured_at < to, oldest
 first, conflicts marked 128. Rows of a probe only while it was assigned to the room."""
 
+GRID_MS = 6 * 60 * MINUTE_MS  # checkpoints that are kept lie on multiples of this
+FRESH_MS = 15 * MINUTE_MS  # a newer one is made when the last is older than this
+_LOTS = ("lot_in", "lot_out")
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was known at an instant: plain data, ``msgspec.msgpack`` encodes and decodes it."""
+    """The state at an instant, and what was found since the checkpoint before.
+
+    Plain data: ``msgspec.msgpack`` encodes it and decodes ``list[Checkpoint]``."""
 
     at_ms: int
+    state: RoomState
+    found: Found
 
 
 class RoomEngine:
@@ -38,12 +51,15 @@ class RoomEngine:
         actions: Sequence[Action] = (),
         checkpoints: Sequence[Checkpoint] = (),
     ) -> None:
-        self._rules = tuple(rules)
-        self._actions = tuple(actions)
-        self._checkpoints = list(checkpoints)
+        self._rules = self._rules_judged = tuple(rules)
+        self._actions = self._actions_judged = tuple(actions)
+        self._kept = list(checkpoints)
+        self._touched: list[tuple[int, int]] = []
+        self._plan: Plan | None = None
 
     def touch(self, from_ms: int, to_ms: int) -> None:
         """Readings measured in [from, to], ends inside, were added, changed or taken away."""
+        self._touched.append((from_ms, to_ms))
 
     def note(self, actions: Sequence[Action]) -> None:
         """The room's actions, all of them, by (at, order recorded)."""
@@ -57,11 +73,123 @@ class RoomEngine:
         """The room as known at the horizon (server clock live, ``until`` in a replay).
 
         Calls ``read`` for the spans that must be judged again, oldest first. The horizon may
-        go back. Nothing measured after the horizon is looked at.
+        go back. Nothing measured after the horizon is looked at. Raises ``Impossible`` for a
+        rule that cannot be, and has then changed nothing.
         """
-        readings = read(0, horizon_ms + 1)
-        return judge(Asked(self._rules, readings, self._actions), horizon_ms)
+        known = self._known(horizon_ms)
+        settled_ms = horizon_ms - known.look_ahead_ms
+        while self._kept and self._kept[-1].at_ms > settled_ms:
+            self._kept.pop()
+
+        kept: list[Checkpoint] = []
+        state, after_ms, differs = RoomState(), SINCE_EVER, False
+        for checkpoint in self._kept:
+            if differs or self._is_touched(after_ms, checkpoint.at_ms, known.look_ahead_ms):
+                part = Slice(after_ms, checkpoint.at_ms)
+                kept += self._again(state, known, part, horizon_ms, read)
+                differs = kept[-1].state != checkpoint.state
+            else:
+                kept.append(checkpoint)
+            state, after_ms = kept[-1].state, checkpoint.at_ms
+
+        readings = read(max(after_ms + 1, 0), horizon_ms + 1)
+        for part in _cuts(readings, Slice(after_ms, settled_ms)):
+            if part.upto_ms == settled_ms and settled_ms - part.after_ms < FRESH_MS:
+                break
+            state, found = advance(state, readings, known, part)
+            kept.append(Checkpoint(part.upto_ms, state, _lasting_none(found)))
+            after_ms = part.upto_ms
+        _, last = advance(state, readings, known, Slice(after_ms, horizon_ms))
+
+        self._kept = list(_thinned(kept))
+        self._touched.clear()
+        return conclude([*(c.found for c in self._kept), last], known, horizon_ms)
 
     def checkpoints(self) -> list[Checkpoint]:
         """Oldest first; keep them all, or none."""
-        return list(self._checkpoints)
+        return list(self._kept)
+
+    def _known(self, horizon_ms: int) -> Plan:
+        """The plan at the horizon. Checkpoints that rest on another plan are dropped."""
+        rules = tuple(r for i, r in enumerate(self._rules) if i == 0 or r.from_ms <= horizon_ms)
+        actions = tuple(a for a in self._actions if a.at_ms <= horizon_ms)
+        if self._plan is None or (rules, actions) != (self._rules_judged, self._actions_judged):
+            self._plan = plan(rules, actions, horizon_ms)
+            from_ms = min(
+                _rules_differ(self._rules_judged, rules),
+                _actions_differ(self._actions_judged, actions),
+            )
+            while self._kept and self._kept[-1].at_ms >= from_ms - 1:
+                self._kept.pop()
+            self._rules_judged, self._actions_judged = rules, actions
+        return self._plan
+
+    def _is_touched(self, after_ms: int, upto_ms: int, look_ahead_ms: int) -> bool:
+        return any(
+            first - look_ahead_ms <= upto_ms and last > after_ms for first, last in self._touched
+        )
+
+    def _again(
+        self, state: RoomState, known: Plan, slice_: Slice, horizon_ms: int, read: Read
+    ) -> Iterator[Checkpoint]:
+        to_ms = min(slice_.upto_ms + known.look_ahead_ms, horizon_ms) + 1
+        readings = read(max(slice_.after_ms + 1, 0), to_ms)
+        for part in _cuts(readings, slice_):
+            state, found = advance(state, readings, known, part)
+            yield Checkpoint(part.upto_ms, state, _lasting_none(found))
+
+
+def _cuts(readings: Mapping[Series, Columns], slice_: Slice) -> Iterator[Slice]:
+    """The slice cut on the grid where it holds readings; the last piece ends with the slice."""
+    after = slice_.after_ms
+    while True:
+        starts = [
+            columns.at_ms[i]
+            for columns in readings.values()
+            if (i := bisect_right(columns.at_ms, after)) < len(columns)
+        ]
+        first = min(starts, default=slice_.upto_ms)
+        upto = -(-first // GRID_MS) * GRID_MS
+        if upto >= slice_.upto_ms:
+            break
+        yield Slice(after, upto)
+        after = upto
+    if after < slice_.upto_ms:
+        yield Slice(after, slice_.upto_ms)
+
+
+def _thinned(kept: Sequence[Checkpoint]) -> Iterator[Checkpoint]:
+    """Without those off the grid, except the newest; what they found goes to the next."""
+    waiting: list[Found] = []
+    for i, checkpoint in enumerate(kept):
+        waiting.append(checkpoint.found)
+        if i + 1 < len(kept) and checkpoint.at_ms % GRID_MS:
+            continue
+        yield checkpoint if len(waiting) == 1 else replace(checkpoint, found=joined(waiting))
+        waiting.clear()
+
+
+def _lasting_none(found: Found) -> Found:
+    """What was under way at a checkpoint is found again by the slice in which it ends."""
+    return replace(found, active=(), lasting=())
+
+
+def _rules_differ(old: Sequence[Rule], new: Sequence[Rule]) -> int:
+    """The instant from which the rules are others."""
+    for i, (one, other) in enumerate(zip(old, new, strict=False)):
+        if one != other:
+            return SINCE_EVER if i == 0 else min(one.from_ms, other.from_ms)
+    further = [*old[len(new) :], *new[len(old) :]]
+    return min((rule.from_ms for rule in further), default=2**62)
+
+
+def _actions_differ(old: Sequence[Action], new: Sequence[Action]) -> int:
+    """The instant from which the actions say something else. That lots are counted at all
+    says something about the time before the first of them."""
+    if any(a.kind in _LOTS for a in old) != any(a.kind in _LOTS for a in new):
+        return SINCE_EVER
+    for one, other in zip(old, new, strict=False):
+        if one != other:
+            return min(one.at_ms, other.at_ms)
+    further = [*old[len(new) :], *new[len(old) :]]
+    return min((action.at_ms for action in further), default=2**62)

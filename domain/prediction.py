@@ -4,7 +4,7 @@ Alarm practice, section 6; alarm decisions 35. A line through the valid samples 
 30 min; slope, fit and forecast are compared as whole numbers, so that no rounding decides.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.profile import MINUTE_MS, WARNINGS_HIGH, WARNINGS_LOW, ResolvedRule
@@ -61,7 +61,7 @@ def advance_prediction(
     direction: Direction,
     state: PredictState,
     events: Sequence[tuple[int, int | None]],
-    rule_at: Callable[[int], ResolvedRule],
+    rule: ResolvedRule,
     around: Surroundings,
     gap_ms: int,
     slice_: Slice,
@@ -72,6 +72,7 @@ def advance_prediction(
     alarms: list[Alarm] = []
     stops = sorted(begin for begin, _ in around.off if slice_.holds(begin))
     sign = direction.sign
+    bounds = _bounds(rule, direction)
 
     def close(at: int) -> None:
         nonlocal fired, clearing
@@ -92,7 +93,6 @@ def advance_prediction(
         window.append((at, count))
         if fired is None and covered(around.off, at):
             continue
-        bounds = None if fired is not None else _bounds(rule_at(at), direction)
         if fired is None and (bounds is None or not _gate(direction, bounds, at, count, around)):
             continue
         _forget(window, at)

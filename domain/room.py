@@ -125,7 +125,8 @@ class Found:
 def judge(asked: Asked, horizon_ms: int) -> Judgement:
     """Facts, pauses and flags known at the horizon; later readings are not looked at."""
     known = plan(asked.rules, asked.actions, horizon_ms)
-    _, found = advance(RoomState(), asked.readings, known, Slice(SINCE_EVER, horizon_ms))
+    readings = {of: _cut(rows, SINCE_EVER, horizon_ms) for of, rows in asked.readings.items()}
+    _, found = advance(RoomState(), readings, known, Slice(SINCE_EVER, horizon_ms))
     return conclude([found], known, horizon_ms)
 
 
@@ -171,7 +172,12 @@ def advance(
             part = Slice(after, upto)
             state, more = _Slice(state, readings, known, part).judged()
             found.append(more)
-    return state, Found(
+    return state, joined(found)
+
+
+def joined(found: Sequence[Found]) -> Found:
+    """Consecutive slices as one."""
+    return Found(
         alarms=tuple(alarm for each in found for alarm in each.alarms),
         pauses=tuple(pause for each in found for pause in each.pauses),
         flags=tuple(flag for each in found for flag in each.flags),
@@ -485,7 +491,7 @@ class _Slice:
                     direction,
                     state,
                     list(self._events(source)),
-                    self.known.rule_at,
+                    self.rule,
                     Surroundings(off, excused, door, plant_off, limited),
                     self.gap_ms,
                     self.slice,

@@ -60,7 +60,9 @@ def united(spans: Iterable[Span]) -> list[Span]:
 def without(span: Span, cuts: Sequence[Span]) -> Iterator[Span]:
     """What the cuts (sorted, not overlapping) leave of the span."""
     begin, end = span
-    for cut_from, cut_to in cuts:
+    first = max(bisect_right(cuts, (begin, FOREVER)) - 1, 0)
+    for i in range(first, len(cuts)):
+        cut_from, cut_to = cuts[i]
         if cut_to <= begin:
             continue
         if cut_from >= end:

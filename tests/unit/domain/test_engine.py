@@ -1,0 +1,92 @@
+"""The incremental engine and the batch evaluator: one answer, whatever the order of arrival."""
+
+import random
+from bisect import bisect_left
+from collections.abc import Mapping
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.engine import Checkpoint, RoomEngine
+from domain.judgement import Asked
+from domain.reading import Columns, Series
+from domain.room import judge
+from tests.unit.domain.rooms import NOON_MS, MadeUp, Row, act, at, points, rule, series, steady
+
+
+class Store:
+    """Keeps the rows that have arrived; counts what is read of them."""
+
+    def __init__(self, room: MadeUp) -> None:
+        self.room = room
+        self.rows: list[Row] = []
+        self.asked: list[tuple[int, int]] = []
+
+    def add(self, rows: list[Row], engine: RoomEngine) -> None:
+        self.rows += rows
+        for _, at_ms, _, _ in rows:
+            engine.touch(at_ms, at_ms)
+
+    def all(self) -> dict[Series, Columns]:
+        return self.room.readings(self.rows)
+
+    def read(self, from_ms: int, to_ms: int) -> Mapping[Series, Columns]:
+        self.asked.append((from_ms, to_ms))
+        return {of: between(found, from_ms, to_ms) for of, found in self.all().items()}
+
+
+def between(found: Columns, from_ms: int, to_ms: int) -> Columns:
+    i, j = bisect_left(found.at_ms, from_ms), bisect_left(found.at_ms, to_ms)
+    return Columns(found.at_ms[i:j], found.count[i:j], found.quality[i:j])
+
+
+def restored(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    packed = msgspec.msgpack.encode(checkpoints)
+    return msgspec.msgpack.decode(packed, type=list[Checkpoint])
+
+
+def arrivals(rows: list[Row], rnd: random.Random) -> list[list[Row]]:
+    """Any order, some of it twice, in any pieces."""
+    rows = rows + [row for row in rows if rnd.random() < 0.1]
+    match rnd.randrange(3):
+        case 0:
+            rnd.shuffle(rows)
+        case 1:
+            rows.sort(key=lambda row: row[1] + rnd.randrange(3_600_000))
+        case _:
+            rows.sort(key=lambda row: row[1])
+            a, b = sorted((rnd.randrange(len(rows) + 1), rnd.randrange(len(rows) + 1)))
+            rows = rows[:a] + rows[b:] + rows[a:b]
+    pieces: list[list[Row]] = []
+    while rows:
+        n = rnd.choice((1, 5, 40, 400))
+        pieces.append(rows[:n])
+        rows = rows[n:]
+    return pieces[:12] + ([[row for piece in pieces[12:] for row in piece]] if pieces[12:] else [])
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**48), samples=st.integers(1, 150))
+def test_the_engine_agrees_with_the_batch_evaluator_after_every_arrival(
+    seed: int, samples: int
+) -> None:
+    room = MadeUp(seed, samples)
+    rnd = random.Random(seed + 1)
+    end = NOON_MS + room.span_ms
+    known = len(room.actions) if rnd.random() < 0.6 else rnd.randrange(len(room.actions) + 1)
+    actions = room.actions[:known]
+    engine, store = RoomEngine(room.rules, actions), Store(room)
+    pieces = arrivals(room.rows, rnd)
+
+    for i, piece in enumerate(pieces):
+        if rnd.random() < 0.1:
+            engine = RoomEngine(room.rules, actions, restored(engine.checkpoints()))
+        store.add(piece, engine)
+        horizon = end if rnd.random() < 0.6 else NOON_MS + rnd.randrange(2 * room.span_ms)
+        if i + 1 == len(pieces):
+            actions = room.actions
+            engine.note(actions)
+        got = engine.judge(horizon, store.read)
+
+        assert got == judge(Asked(room.rules, store.all(), actions), horizon)
