@@ -282,6 +282,39 @@ def check(*, data: Data = HERE, repair: bool = False) -> None:
         raise SystemExit(1)
 
 
+dashboards = App(name="dashboards", help="Grafana's dashboards.")
+app.command(dashboards)
+
+
+@dashboards.command
+def build() -> None:
+    """Write the dashboards' files again, from the builder."""
+    from dashboards.builder import build as write
+
+    for path in write():
+        print(path)
+
+
+@dashboards.command(name="push")
+def push_dashboards(url: str, /, *, token_file: Path) -> None:
+    """Make or replace the dashboards in a running Grafana.
+
+    Parameters
+    ----------
+    url
+        For example http://127.0.0.1:3000.
+    token_file
+        Holds a service account's token that may write dashboards.
+    """
+    from dashboards.push import Refused, Unreachable, push
+
+    try:
+        for address in push(url, token_file):
+            print(address)
+    except (Refused, Unreachable) as error:
+        raise Failed(str(error)) from error
+
+
 @app.command
 def verify(file: Path, /, *, public_key: Path | None = None) -> None:
     """Check a lot's certificate offline; says what does not fit.

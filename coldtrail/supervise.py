@@ -30,7 +30,7 @@ State = Literal["starting", "running", "restarting", "stopping", "stopped"]
 
 FIRST_PAUSE_S = 0.2  # before the first restart; doubles while the role keeps dying young
 LONGEST_PAUSE_S = 5.0
-YOUNG_S = 10.0
+YOUNG_S = 3.0
 STEADY_S = 0.5  # alive for so long: "running"
 STOP_S = 10.0  # for each role; then it is killed
 WATCH_S = 0.05

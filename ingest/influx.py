@@ -19,6 +19,7 @@ from ingest.cursor import Cursor, load, save
 from ingest.followed import Followed
 from ingest.influx_server import BadLines, CannotDelete, Influx, Unavailable, connect
 from ingest.line_protocol import ALARM, Prefixes, alarm_line, lines
+from ingest.pipeline_points import points
 from ingest.placement import UNASSIGNED, Placement, moved, pieces, placement
 from ingest.settings import InfluxSettings
 from store.errors import NotReady
@@ -33,6 +34,7 @@ ARRIVALS = 200  # a step
 ROWS = 100_000  # a step, so that the cursor moves often enough
 LINES = 5_000  # a write
 LAST_MS = 4_102_444_800_000  # the year 2100; InfluxDB's times end in 2262
+HEALTH_MS = 10_000  # between points of the pipeline's own health
 GAP_MS = 3_600_000  # spans of one series closer than this are read as one
 
 
@@ -56,6 +58,7 @@ class Follower:
         self._now_ms = now_ms
         self._prefixes = Prefixes()
         self._prepared = False
+        self._next_health_ms = 0
         self._cursor = load(cursor_path)
         if self._cursor.store != self._readings.store_id:  # another store: everything again
             self._cursor = Cursor(store=self._readings.store_id)
@@ -67,7 +70,9 @@ class Follower:
             self._prepared = True
         worked = self._follow_records()
         worked = self._follow_readings() or worked
-        return self._follow_facts() or worked
+        worked = self._follow_facts() or worked
+        self._tell_health()
+        return worked
 
     # -- where probes are -----------------------------------------------------------------
 
@@ -169,6 +174,19 @@ class Follower:
         if self._records is None:
             return {}
         return {room.id: room.site for room in self._records.rooms()}
+
+    # -- the pipeline itself --------------------------------------------------------------
+
+    def _tell_health(self) -> None:
+        now_ms = self._now_ms()
+        if now_ms < self._next_health_ms:
+            return
+        self._next_health_ms = now_ms + HEALTH_MS
+        last = self._readings.last_arrival()
+        behind = {"influx": last - self._cursor.n}
+        if (facts := self._followed.facts()) is not None:
+            behind["alerts"] = max(last - facts.cursor()[0], 0)
+        self._write(points(self._readings.totals(), behind, self._readings.statuses(), now_ms))
 
     # -- out ------------------------------------------------------------------------------
 
