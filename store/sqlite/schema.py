@@ -14,6 +14,8 @@ HOUR_MS = 3_600_000
 VERSION = 1
 WAL_TRUNCATE_BYTES = 64 << 20
 CHECKPOINT_PAGES = 4_000
+BUSY_MS = 5_000
+LONGEST_READ_MS = 250  # readers promise 200
 
 TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -71,7 +73,7 @@ CREATE TABLE status(
 def open_writer(path: Path) -> apsw.Connection:
     """WAL and FULL: a commit that returned survives a power cut."""
     db = apsw.Connection(str(path))
-    db.set_busy_timeout(5_000)
+    db.set_busy_timeout(BUSY_MS)
     db.pragma("journal_mode", "wal")
     db.pragma("synchronous", "full")
     db.pragma("temp_store", "memory")
@@ -81,7 +83,7 @@ def open_writer(path: Path) -> apsw.Connection:
 
 def open_reader(path: Path) -> apsw.Connection:
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    db.set_busy_timeout(5_000)
+    db.set_busy_timeout(BUSY_MS)
     return db
 
 

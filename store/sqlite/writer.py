@@ -8,6 +8,7 @@ taken over after the commit and read again from the file when a commit fails.
 
 import fcntl
 import hashlib
+import logging
 import secrets
 from array import array
 from collections import Counter, defaultdict
@@ -25,14 +26,18 @@ from store.ranges import Ranges
 from store.settle import UNMARKED, add, known, standing
 from store.sqlite.reader import SqliteReader
 from store.sqlite.schema import (
+    BUSY_MS,
     CHECKPOINT_PAGES,
     HOUR_MS,
+    LONGEST_READ_MS,
     VERSION,
     WAL_TRUNCATE_BYTES,
     create,
     open_writer,
     version,
 )
+
+log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
 CLOSES_AFTER_MS = 10 * 60_000  # an hour stays open this long for its last readings
@@ -93,6 +98,7 @@ class SqliteStore(SqliteReader):
         if version(db) != VERSION:
             raise ValueError(f"{path} is of version {version(db)}, this program writes {VERSION}")
         self._wal_pages = 0
+        self._tend_at_pages = CHECKPOINT_PAGES
         db.set_wal_hook(self._note_wal)
         self._set_up(db)
         self._remember()
@@ -487,22 +493,31 @@ class SqliteStore(SqliteReader):
     # -- the write-ahead log --------------------------------------------------------------
 
     def _note_wal(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        if pages < self._wal_pages:  # begun again from its start
+            self._tend_at_pages = CHECKPOINT_PAGES
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
     def _tend_wal(self) -> None:
-        """Copy the log back now and then; cut it when readers made it grow."""
-        if self._wal_pages < CHECKPOINT_PAGES:
+        """Copy the log back now and then; cut it when readers made it grow.
+
+        A cut waits for readers no longer than a reader may read, and while one is in the way
+        is tried again only after the log has grown by as much once more.
+        """
+        if self._wal_pages < self._tend_at_pages:
             return
-        mode = apsw.SQLITE_CHECKPOINT_PASSIVE
+        self._tend_at_pages = self._wal_pages + CHECKPOINT_PAGES
         wal = self._path.with_name(self._path.name + "-wal")
-        if wal.stat().st_size > WAL_TRUNCATE_BYTES:
-            mode = apsw.SQLITE_CHECKPOINT_TRUNCATE
+        if wal.stat().st_size <= WAL_TRUNCATE_BYTES:
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            return
+        self._db.set_busy_timeout(LONGEST_READ_MS)
         try:
-            self._db.wal_checkpoint(mode=mode)
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except apsw.BusyError:
-            return  # a reader is in the way; the next commit tries again
-        self._wal_pages = 0
+            log.warning("a reader keeps the log from being cut", extra={"pages": self._wal_pages})
+        finally:
+            self._db.set_busy_timeout(BUSY_MS)
 
 
 def _bounds(rows: Sequence[Row]) -> dict[tuple[int, int], tuple[int, int]]:
