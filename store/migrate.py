@@ -6,6 +6,7 @@ SQLAlchemy speaks through the standard library's SQLite with the rollback journa
 
 import fcntl
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from sqlalchemy.exc import DatabaseError
 
 from store.engine import reader_engine, writer_engine
 from store.errors import AlreadyOpen, NotReady
+
+# Alembic speaks to its scripts through one module-wide context: one migration at a time.
+_MIGRATING = threading.Lock()
 
 
 def open_writer(path: Path | str, migrations: Path) -> tuple[Engine, Callable[[], None]]:
@@ -32,7 +36,7 @@ def open_writer(path: Path | str, migrations: Path) -> tuple[Engine, Callable[[]
         engine = writer_engine(path)
         config = Config()
         config.set_main_option("script_location", str(migrations))
-        with engine.begin() as connection:
+        with _MIGRATING, engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
         path.chmod(0o600)

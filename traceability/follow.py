@@ -96,21 +96,19 @@ class Follower:
         arrivals = self._stores.readings.arrivals(self._cursor.n, PAGE)
         if not changes and not arrivals:
             return False
+        n = arrivals[-1].n if arrivals else self._cursor.n
         marks = _Marks(self._database.marked(), self._now_ms())
         if changes:
-            self._follow_changes(changes, marks)
+            self._follow_changes(changes, marks, n)
         for arrival in arrivals:
             self._follow_arrival(arrival, marks)
-        cursor = replace(
-            self._cursor,
-            n=arrivals[-1].n if arrivals else self._cursor.n,
-            m=changes[-1].m if changes else self._cursor.m,
-        )
+        m = changes[-1].m if changes else self._cursor.m
+        cursor = replace(self._cursor, n=n, m=m)
         self._database.advance(cursor, marks.due.values())
         self._cursor = cursor
         return len(changes) == PAGE or len(arrivals) == PAGE
 
-    def _follow_changes(self, changes: list[Change], marks: "_Marks") -> None:
+    def _follow_changes(self, changes: list[Change], marks: "_Marks", n: int) -> None:
         last = changes[-1].m
         events: list[EpcisEvent] = []
         if any(change.kind == "epcis" for change in changes):
@@ -120,10 +118,10 @@ class Follower:
         if moved or any(change.kind == "assignment" for change in changes):
             self._learn()
         for lot in moved:
-            marks.soon(lot, m=last)
+            marks.soon(lot, n=n, m=last)
         for change in changes:
             for lot in self._touched_by(change):
-                marks.soon(lot, m=change.m)
+                marks.soon(lot, n=n, m=change.m)
 
     def _touched_by(self, change: Change) -> Iterable[LotId]:
         match change.kind:
@@ -302,10 +300,10 @@ class _Marks:
         self._now_ms = now_ms
         self.due: dict[LotId, Due] = {}
 
-    def soon(self, lot: LotId, *, m: int) -> None:
+    def soon(self, lot: LotId, *, n: int, m: int) -> None:
         before = self._before(lot)
         at_ms = self._now_ms if before is None else min(before.not_before_ms, self._now_ms)
-        self._put(lot, before, at_ms, n=0, m=m)
+        self._put(lot, before, at_ms, n=n, m=m)
 
     def backlog(self, lot: LotId, *, n: int) -> None:
         before = self._before(lot)

@@ -58,5 +58,8 @@ def to_text(data: bytes) -> str:
 
 
 def from_text(text: str) -> bytes:
-    """``ValueError`` when it is not base64url."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """``ValueError`` when it is not what ``to_text`` would have written."""
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if to_text(data) != text:  # the module skips foreign characters and spare bits
+        raise ValueError("not base64url")
+    return data
