@@ -53,7 +53,7 @@ class ArrivalClock:
 
     def __init__(self) -> None:
         self._now_ms = 0
-        self._last: dict[Series, int] = {}
+        self._last: dict[Series, tuple[int, int]] = {}  # the run of used milliseconds
 
     def now(self, wall_ms: int) -> int:
         self._now_ms = max(self._now_ms, wall_ms)
@@ -61,10 +61,12 @@ class ArrivalClock:
 
     def free(self, series: Series, at_ms: int) -> int:
         """``at_ms``, or the next millisecond that the series has not used yet."""
-        last = self._last.pop(series, -1)
-        if at_ms == last or at_ms < last < at_ms + 1_000:
-            at_ms = last + 1
+        first, last = self._last.pop(series, (at_ms, at_ms - 1))
+        if first <= at_ms <= last:
+            at_ms = last = last + 1
+        elif at_ms > last:
+            first = last = at_ms
         if len(self._last) >= _SERIES_REMEMBERED:
             del self._last[next(iter(self._last))]
-        self._last[series] = max(at_ms, last)
+        self._last[series] = (first, last)
         return at_ms

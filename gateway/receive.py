@@ -63,11 +63,12 @@ class Inbox:
         self._bytes = 0
         self._changed = threading.Condition()
         self._closed = False
+        self._refusing = False
 
     def put(self, message: Message) -> None:
         with self._changed:
             self._changed.wait_for(self._has_room)
-            if not self._closed:
+            if not self._refusing:
                 self._items.append(message)
                 self._bytes += len(message.payload)
                 self._changed.notify_all()
@@ -92,13 +93,21 @@ class Inbox:
             self._bytes = 0
             self._changed.notify_all()
 
+    def refuse(self, *, refusing: bool) -> None:
+        """While refusing, ``put`` drops at once, so that nobody waits for room."""
+        with self._changed:
+            self._refusing = refusing
+            self._changed.notify_all()
+        self.clear()
+
     def close(self) -> None:
+        """For good: nobody waits any longer, and what comes is dropped."""
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
+        self.refuse(refusing=True)
 
     def _has_room(self) -> bool:
-        return self._closed or (len(self._items) < QUEUE_MESSAGES and self._bytes < QUEUE_BYTES)
+        return self._refusing or (len(self._items) < QUEUE_MESSAGES and self._bytes < QUEUE_BYTES)
 
 
 class Admission:
@@ -277,9 +286,9 @@ class Receiver:
     def _wait_for_room(self, error: Full) -> None:
         log.error("outbox is full: nothing is acknowledged", extra={"error": str(error)})
         self.full = True
+        self._inbox.refuse(refusing=True)
         self._client.disconnect()
         self._client.loop_stop()
-        self._inbox.clear()
         while not self._stop.wait(FULL_RETRY_S):
             try:
                 self._outbox.take([], [], self._now_ms(), self._clock(), cut=False)
@@ -287,6 +296,7 @@ class Receiver:
                 continue
             self.full = False
             log.warning("outbox has room again")
+            self._inbox.refuse(refusing=False)
             self._keep_connected()
             return
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -72,6 +73,12 @@ class Process:
     def ended(self) -> bool:
         return self._running is not None and self._running.poll() is not None
 
+    def peak_kb(self) -> int:
+        """The most memory that was ever resident."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        [peak] = [int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line]
+        return peak
+
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
@@ -100,10 +107,18 @@ class Server:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def has(self, readings: int) -> bool:
+        return len(self.stored) >= readings
+
     def hello(self) -> None:
         self._client.publish(topics.HELLO, hello_v1.encode(hello_v1.Hello(self.store, 0)), 1)
 
-    def say(self, receipt: receipt_v1.Receipt, *, key: bytes = KEY) -> None:
+    def lie(self, store: str, epoch: str, through: int, key: bytes | None) -> None:
+        """A receipt that should not count."""
+        said = receipt_v1.Receipt(store, 9, {epoch: (through, [])})
+        self._say(said, key or self._key)
+
+    def _say(self, receipt: receipt_v1.Receipt, key: bytes) -> None:
         topic = topics.receipt(7, "gw-1")
         self._client.publish(topic, receipt_v1.encode(receipt, key), 1, retain=True)
 
@@ -134,7 +149,7 @@ class Server:
         header, body = open_batch(payload, lambda _gw, _kid: self._key)
         if header.seq in self.refuse:
             self._refused.append((header.epoch, header.seq, "known name with other bytes"))
-            self.say(self.receipt())
+            self._say(self.receipt(), self._key)
             return
         for series, columns in unpack_readings(body):
             for at_ms, count, quality in columns:
@@ -142,16 +157,16 @@ class Server:
         self.headers.append((header, named.lane or ""))
         self.payloads.append(payload)
         self._epochs.setdefault(header.epoch, Ranges()).add(header.seq, header.seq)
-        self.say(self.receipt())
+        self._say(self.receipt(), self._key)
 
 
 class Device:
-    """Publishes as a sensor would, QoS 1; ``acknowledged`` is what it may forget."""
+    """Publishes as a sensor would, QoS 1; ``acknowledged`` is what it may forget. At most 65,535
+    messages, because paho then uses its numbers again."""
 
     def __init__(self, port: int, password: str = "device") -> None:  # noqa: S107  # of a test
-        self.acknowledged: set[int] = set()
         self._numbers: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._mids: list[int] = []
         self.connected = threading.Event()
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=f"device-{os.urandom(4).hex()}"
@@ -167,12 +182,16 @@ class Device:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def send(self, number: int, topic: str, payload: bytes) -> None:
-        with self._lock:
-            self._numbers[self._client.publish(topic, payload, 1).mid] = number
+    @property
+    def acknowledged(self) -> set[int]:
+        return {self._numbers[mid] for mid in list(self._mids) if mid in self._numbers}
 
-    def say(self, number: int, topic: str, content: object) -> None:
-        self.send(number, topic, json.dumps(content).encode())
+    def send(self, number: int, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        # No lock of ours around paho's: its callbacks come with its own held.
+        self._numbers[self._client.publish(topic, payload, 1, retain).mid] = number
+
+    def say(self, number: int, topic: str, content: object, *, retain: bool = False) -> None:
+        self.send(number, topic, json.dumps(content).encode(), retain=retain)
 
     def _on_connect(
         self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
@@ -183,8 +202,7 @@ class Device:
     def _on_publish(
         self, _client: mqtt.Client, _data: Any, mid: int, _reason: Any, _properties: Any
     ) -> None:
-        with self._lock:
-            self.acknowledged.add(self._numbers[mid])
+        self._mids.append(mid)
 
 
 class Rig:
@@ -235,15 +253,26 @@ class Rig:
         self.central = Process(
             [str(mosquitto), "-c", str(folder / "central.conf")], folder / "central.log"
         )
-        self.gateway = Process(
-            [
-                sys.executable,
-                "-m",
-                "tests.integration.gateway.process",
-                str(folder / "settings.json"),
-            ],
-            folder / "gateway.log",
-        )
+        self.gateway = self._gateway("gateway")
+
+    def another_gateway(self) -> Process:
+        """With the same settings, not started."""
+        return self._gateway("another")
+
+    def cut_everything(self) -> bool:
+        """True once the outbox holds readings in batches alone."""
+        path = self.folder / "outbox.db"
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            [(incoming,)] = db.execute("SELECT count(*) FROM incoming")
+            [(batches,)] = db.execute("SELECT count(*) FROM batch")
+        finally:
+            db.close()
+        return not incoming and bool(batches)
+
+    def _gateway(self, name: str) -> Process:
+        module, settings = "tests.integration.gateway.process", self.folder / "settings.json"
+        return Process([sys.executable, "-m", module, str(settings)], self.folder / f"{name}.log")
 
     def _edge_config(self, folder: Path) -> None:
         (folder / "edge.conf").write_text(
@@ -288,4 +317,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-__all__ = ["KEY", "Device", "Process", "Rig", "Server", "digest", "now_ms", "running"]
+def stream_settings(rig: Rig) -> dict[str, Any]:
+    """Of the edge broker's message stream, as its API tells them."""
+    subject = "$JS.API.STREAM.INFO.$MQTT_msgs"
+    with (
+        socket.create_connection(("127.0.0.1", rig.nats_port), 5) as link,
+        link.makefile("rb") as said,
+    ):
+        said.readline()
+        link.sendall(b'CONNECT {"verbose":false,"user":"api","pass":"api"}\r\nSUB _INBOX.t 1\r\n')
+        link.sendall(f"PUB {subject} _INBOX.t 0\r\n\r\n".encode())
+        said.readline()
+        settings: dict[str, Any] = json.loads(said.readline())["config"]
+        return settings
+
+
+__all__ = ["Server", "digest", "now_ms", "running", "stream_settings"]

@@ -1,0 +1,44 @@
+"""What no decoder understood, read from beside the running gateway.
+
+The gateway stays the only writer of its outbox; this opens the file read-only for one query.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    id: int
+    topic: str
+    reason: str
+    payload: bytes
+    received_at_ms: int
+
+
+def listed(outbox_path: str, after_id: int = 0, limit: int = 100) -> list[Held]:
+    """Oldest first; empty where no gateway has run yet."""
+    if not Path(outbox_path).exists():
+        return []
+    db = apsw.Connection(outbox_path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        db.set_busy_timeout(5_000)
+        if not list(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'quarantine'")):
+            return []
+        return [
+            Held(*row)
+            for row in db.execute(
+                "SELECT id, topic, reason, payload, received_at_ms FROM quarantine"
+                " WHERE id > ? ORDER BY id LIMIT ?",
+                (after_id, limit),
+            )
+        ]
+    finally:
+        db.close()
+
+
+def show(outbox_path: str, id_: int) -> Held | None:
+    found = listed(outbox_path, id_ - 1, 1)
+    return found[0] if found and found[0].id == id_ else None

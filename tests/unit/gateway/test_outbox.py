@@ -1,0 +1,325 @@
+"""What the outbox took is there until the server's receipt, after a crash at any point."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.reading import ProbeId, Series
+from gateway.outbox import (
+    KEEP_MS,
+    LIVE_MS,
+    QUARANTINE_SAMPLES,
+    Full,
+    Impossible,
+    Outbox,
+    Row,
+    Sealer,
+    Unfit,
+)
+from wire.batch_v1 import MAX_WIDTH_MS, Clock, Header, digest, open_batch, unpack_readings
+from wire.receipt_v1 import Receipt
+
+KEY = bytes(range(32))
+CLOCK = Clock(trusted=True)
+NOW = 1_780_000_000_000
+DAY = 86_400_000
+
+
+def series(n: int = 1) -> Series:
+    return Series(ProbeId(f"mac:{n}"), "temperature")
+
+
+def row(at_ms: int, counts: int = 400, n: int = 1) -> Row:
+    return Row(series(n), at_ms, counts, 0)
+
+
+def open_outbox(folder: Path, limit_bytes: int = 1 << 30) -> Outbox:
+    return Outbox(
+        folder / "outbox.db",
+        Sealer("gw-1", "k1", KEY),
+        limit_bytes=limit_bytes,
+        disk_reserve_bytes=0,
+    )
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with open_outbox(tmp_path) as opened:
+        yield opened
+
+
+def take(outbox: Outbox, *rows: Row, cut: bool = True, now_ms: int = NOW) -> None:
+    outbox.take(rows, [], now_ms, CLOCK, cut=cut)
+
+
+def unfit(payload: bytes, reason: str = "nobody's") -> Unfit:
+    return Unfit("devices/x/readings", reason, payload, NOW)
+
+
+def opened(outbox: Outbox) -> list[tuple[Header, set[tuple[Series, int, int]]]]:
+    """Every waiting batch, in the order cut."""
+    batches = []
+    for waiting in outbox.waiting():
+        payload = outbox.payload(waiting.id)
+        assert payload is not None
+        header, body = open_batch(payload, lambda _gw, _kid: KEY)
+        rows = {(s, at, count) for s, columns in unpack_readings(body) for at, count, _ in columns}
+        batches.append((header, rows))
+    return batches
+
+
+def receipt(outbox: Outbox, *seqs: int, epoch: str | None = None) -> Receipt:
+    return Receipt("s", 1, {epoch or outbox.epoch: (0, [(seq, seq) for seq in seqs])})
+
+
+def test_what_was_taken_is_in_the_next_batch_once(outbox: Outbox) -> None:
+    take(outbox, row(NOW), row(NOW, 401, n=2), cut=False)
+    take(outbox, row(NOW), row(NOW + 1))
+
+    [(header, rows)] = opened(outbox)
+    assert rows == {
+        (series(), NOW, 400), (series(2), NOW, 401), (series(), NOW + 1, 400)
+    }  # fmt: skip
+    assert (header.gw, header.kid, header.seq, header.prev) == ("gw-1", "k1", 1, b"")
+    assert outbox.pending() == 0
+
+
+def test_batches_are_numbered_without_holes_and_each_names_the_bytes_before_it(
+    outbox: Outbox,
+) -> None:
+    for i in range(5):
+        take(outbox, row(NOW + i))
+
+    payloads = [outbox.payload(b.id) or b"" for b in outbox.waiting()]
+    headers = [header for header, _ in opened(outbox)]
+    assert [h.seq for h in headers] == [1, 2, 3, 4, 5]
+    assert all(
+        header.prev == digest(payload)
+        for payload, header in zip(payloads, headers[1:], strict=False)
+    )
+
+
+def test_a_new_start_is_a_new_epoch_that_continues_the_chain(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as before:
+        take(before, row(NOW), row(NOW - 2 * LIVE_MS))
+    with open_outbox(tmp_path) as after:
+        take(after, row(NOW + 1))
+
+        headers = [header for header, _ in opened(after)]
+        last = after.payload(after.waiting()[1].id)
+    assert len({h.epoch for h in headers}) == 2
+    assert headers[0].after is None
+    assert headers[2].after == (before.epoch, 2)
+    assert headers[2].seq == 1
+    assert headers[2].prev == digest(last or b"")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(NOW - DAY, NOW), max_size=4), st.booleans(), st.booleans()),
+        max_size=10,
+    )
+)
+def test_nothing_taken_is_missing_after_a_crash_at_any_point(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[int], bool, bool]]
+) -> None:
+    folder = tmp_path_factory.mktemp("crash")
+    outbox = open_outbox(folder)
+    taken = set()
+    try:
+        for times, cut, crash in steps:
+            take(outbox, *(row(at) for at in times), cut=cut)
+            taken |= {(series(), at, 400) for at in times}
+            if crash:  # the files as a dead process leaves them, without a word of goodbye
+                left = folder / os.urandom(4).hex()
+                left.mkdir()
+                for file in folder.glob("outbox.db*"):
+                    shutil.copy(file, left)
+                outbox.close()
+                folder = left
+                outbox = open_outbox(folder)
+        take(outbox)
+
+        assert {r for _, rows in opened(outbox) for r in rows} == taken
+    finally:
+        outbox.close()
+
+
+def test_the_present_and_the_past_travel_in_separate_batches(outbox: Outbox) -> None:
+    take(outbox, row(NOW), row(NOW - LIVE_MS - 1), row(NOW - LIVE_MS))
+
+    assert [rows for _, rows in opened(outbox)] == [
+        {(series(), NOW - LIVE_MS - 1, 400)},
+        {(series(), NOW - LIVE_MS, 400), (series(), NOW, 400)},
+    ]
+
+
+def test_batches_are_bounded_in_readings_and_in_width(outbox: Outbox) -> None:
+    take(outbox, *(row(NOW - i * 60_000) for i in range(1500)), row(NOW - 30 * DAY))
+
+    batches = outbox.waiting()
+    assert max(b.readings for b in batches) <= 600
+    assert max(b.newest_ms - b.oldest_ms for b in batches) <= MAX_WIDTH_MS
+    assert sum(b.readings for b in batches) == 1501
+
+
+def test_live_goes_newest_first_and_backlog_oldest_first(outbox: Outbox) -> None:
+    for minutes in (30, 20, 2, 1):
+        take(outbox, row(NOW - minutes * 60_000), now_ms=NOW)
+
+    live = outbox.due(True, NOW, {}, 1 << 20)
+    backlog = outbox.due(False, NOW, {}, 1 << 20)
+
+    assert [(NOW - b.newest_ms) // 60_000 for b in live] == [1, 2]
+    assert [(NOW - b.newest_ms) // 60_000 for b in backlog] == [30, 20]
+
+
+def test_what_was_live_and_found_no_receiver_becomes_backlog(outbox: Outbox) -> None:
+    take(outbox, row(NOW))
+    later = NOW + LIVE_MS + 1
+
+    assert outbox.due(True, later, {}, 1 << 20) == []
+    assert len(outbox.due(False, later, {}, 1 << 20)) == 1
+
+
+def test_a_window_bounds_what_is_sent_and_lets_one_batch_through(outbox: Outbox) -> None:
+    for i in range(10):
+        take(outbox, row(NOW + i))
+    [first] = outbox.due(True, NOW, {}, 1)
+
+    two = outbox.due(True, NOW, {first.id}, 2 * first.size)
+
+    assert len(two) == 2
+    assert first not in two
+
+
+def test_a_receipt_ends_the_waiting_and_a_second_one_changes_nothing(outbox: Outbox) -> None:
+    for i in range(4):
+        take(outbox, row(NOW + i))
+
+    done = outbox.apply(Receipt("s", 1, {outbox.epoch: (2, [(4, 4)])}))
+
+    assert len(done) == 3
+    assert [b.seq for b in outbox.waiting()] == [3]
+    assert outbox.apply(Receipt("s", 1, {outbox.epoch: (1, [])})) == []
+    assert [b.seq for b in outbox.waiting()] == [3]
+
+
+def test_receipts_are_remembered_over_a_restart(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as before:
+        for i in range(3):
+            take(before, row(NOW + i))
+        before.apply(receipt(before, 1, 3))
+
+    with open_outbox(tmp_path) as after:
+        assert [b.seq for b in after.waiting()] == [2]
+        assert after.apply(receipt(after, 2, epoch=before.epoch))
+        assert after.waiting() == []
+
+
+def test_a_receipt_for_more_than_was_cut_is_not_applied_at_all(outbox: Outbox) -> None:
+    take(outbox, row(NOW))
+
+    with pytest.raises(Impossible):
+        outbox.apply(Receipt("s", 1, {outbox.epoch: (2, [])}))
+
+    assert [b.seq for b in outbox.waiting()] == [1]
+
+
+def test_a_receipt_for_an_epoch_of_another_life_changes_nothing(outbox: Outbox) -> None:
+    take(outbox, row(NOW))
+
+    assert outbox.apply(receipt(outbox, 1, epoch="another")) == []
+
+
+def test_a_refused_batch_is_parked_and_kept(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as before:
+        take(before, row(NOW))
+        before.apply(Receipt("s", 1, {}, [(before.epoch, 1, "other bytes")]))
+
+    with open_outbox(tmp_path) as after:
+        assert after.waiting() == []
+        assert after.refused() == {(before.epoch, 1): "other bytes"}
+        assert after.evict(NOW + 2 * KEEP_MS) == 0
+
+
+def test_another_store_gets_again_what_is_still_held(outbox: Outbox) -> None:
+    take(outbox, row(NOW))
+    take(outbox, row(NOW + 1))
+    outbox.apply(receipt(outbox, 1, 2))
+
+    outbox.forget_receipts()
+
+    assert [b.seq for b in outbox.waiting()] == [1, 2]
+
+
+def test_receipted_batches_stay_a_fortnight_and_the_newest_for_ever(outbox: Outbox) -> None:
+    for i in range(3):
+        take(outbox, row(NOW + i))
+    outbox.apply(receipt(outbox, 1, 2, 3))
+
+    assert outbox.evict(NOW + KEEP_MS - 1) == 0
+    assert outbox.evict(NOW + KEEP_MS) == 2
+    take(outbox, row(NOW + 9))
+    assert [header.seq for header, _ in opened(outbox)] == [4]
+
+
+def fill(outbox: Outbox, start: int) -> int:
+    """Take batches of noise until it is full; how many."""
+    for n in range(10_000):
+        at = start + n * 600
+        try:
+            take(outbox, *(row(at + i, (i * 7919 + n * 104729) % 65536) for i in range(600)))
+        except Full:
+            return n
+    raise AssertionError("never full")
+
+
+def test_at_the_limit_nothing_unreceipted_is_deleted_and_nothing_more_is_taken(
+    tmp_path: Path,
+) -> None:
+    with open_outbox(tmp_path, limit_bytes=1 << 20) as outbox:
+        n = fill(outbox, NOW)
+
+        assert len(outbox.waiting()) == n
+        assert outbox.level().used >= 1 << 20
+
+
+def test_at_the_limit_receipted_batches_go_first_oldest_first(tmp_path: Path) -> None:
+    with open_outbox(tmp_path, limit_bytes=9 << 20) as outbox:
+        n = fill(outbox, NOW)
+        outbox.apply(Receipt("s", 1, {outbox.epoch: (n // 2, [])}))
+
+        take(outbox, row(NOW - 1))
+
+        assert len(outbox.waiting()) == n - n // 2 + 1
+        assert all(outbox.payload(b.id) is not None for b in outbox.waiting())
+
+
+def test_a_failed_commit_leaves_no_hole_in_the_numbering(tmp_path: Path) -> None:
+    with open_outbox(tmp_path, limit_bytes=1 << 20) as outbox:
+        fill(outbox, NOW)
+
+        headers = [header for header, _ in opened(outbox)]
+        assert all(b.seq == a.seq + 1 for a, b in pairwise(headers))
+
+
+def test_quarantine_keeps_bytes_once_and_counts_the_rest(outbox: Outbox) -> None:
+    outbox.take([], [unfit(b"a"), unfit(b"a"), unfit(b"b")], NOW, CLOCK, cut=False)
+
+    assert outbox.quarantined() == (2, 3)
+
+
+def test_one_noisy_device_cannot_fill_the_quarantine(outbox: Outbox) -> None:
+    flood = [unfit(str(i).encode()) for i in range(3 * QUARANTINE_SAMPLES)]
+    outbox.take([], flood, NOW, CLOCK, cut=False)
+    outbox.take([], [unfit(b"x", "another reason")], NOW, CLOCK, cut=False)
+
+    assert outbox.quarantined() == (QUARANTINE_SAMPLES + 1, 3 * QUARANTINE_SAMPLES + 1)
