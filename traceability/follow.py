@@ -23,6 +23,7 @@ from store.records.ports import Change, EpcisEvent, Lot
 from traceability.certificate import Position, content_digest, issue
 from traceability.database import Cursor, Due, Issued, TraceDatabase
 from traceability.lot_record import LONGEST_REACH_MS, QUANTITIES, LotRecord, Stores, make
+from wire.status_v1 import BadStatus, decode
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ LIVE_EVERY_MS = 30_000  # a lot in a room that reports is made again this often 
 LIVE_SHARE = 100  # and never costs more than a hundredth of the time
 BACKLOG_QUIET_MS = 5_000
 BACKLOG_LONGEST_MS = 600_000
+OLD_READINGS_MS = 300_000  # what waits longer than this at a gateway is a backlog
+NO_DATA_WAIT_MS = 3_600_000
 FACTS_QUIET_MS = 1_000
 UNJUDGED_LONGEST_MS = 60_000  # then the record is shown without a certificate
 LOOK_AGAIN_MS = 500
@@ -205,7 +208,11 @@ class Follower:
         if record is not None:
             if behind:
                 again = replace(due, since_ms=now_ms, not_before_ms=now_ms + LIVE_EVERY_MS)
-            elif self._still_coming_in(folded.of(lot_object(lot.id))[-1], now_ms):
+            elif self._draining(folded.of(lot_object(lot.id)), due, now_ms):
+                again = replace(due, not_before_ms=now_ms + BACKLOG_QUIET_MS)
+            elif self._still_coming_in(folded.of(lot_object(lot.id))[-1], now_ms) or (
+                not record.known and now_ms < _first_wait_ms(events)
+            ):
                 again = replace(due, not_before_ms=now_ms + LIVE_EVERY_MS)
             else:
                 certificate = self._certificate(lot, events, record, judged, now_ms)
@@ -213,6 +220,29 @@ class Follower:
         cost_ms = self._now_ms() - now_ms
         self._made_ms[lot.id] = now_ms + max(LIVE_EVERY_MS, LIVE_SHARE * cost_ms)
         return True
+
+    def _draining(self, stays: Iterable[Stay], due: Due, now_ms: int) -> bool:
+        """A gateway of the lot's rooms says that it still has readings of long ago to hand over.
+        Its word delays a certificate, and no longer than a backlog may."""
+        if now_ms - due.since_ms >= BACKLOG_LONGEST_MS:
+            return False
+        rooms = {stay.room for stay in stays}
+        sites = {room.site for room in self._stores.records.rooms() if room.id in rooms}
+        gateways = {site.gateway for site in self._stores.records.sites() if site.id in sites}
+        for gateway, (body, _) in self._stores.readings.statuses().items():
+            if gateway in gateways:
+                try:
+                    status = decode(body)
+                except BadStatus:
+                    continue
+                oldest_ms = status.oldest_ms
+                if (
+                    status.state == "online"
+                    and oldest_ms is not None
+                    and oldest_ms < now_ms - OLD_READINGS_MS
+                ):
+                    return True
+        return False
 
     def _still_coming_in(self, last: Stay, now_ms: int) -> bool:
         """The lot has just left: the last readings of its stay are on their way."""
@@ -290,6 +320,11 @@ class Follower:
         if record.open and record.until_ms - before.until_ms >= EXTEND_MS:
             return "extended"
         return None
+
+
+def _first_wait_ms(events: Iterable[EpcisEvent]) -> int:
+    """A lot without any reading is certified as such only after a while: they may yet come."""
+    return max(event.record_time_ms for event in events) + NO_DATA_WAIT_MS
 
 
 class _Marks:

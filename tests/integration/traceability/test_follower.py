@@ -13,6 +13,7 @@ from domain.reading import GatewayId, ProbeId, Series
 from store.memory import MemoryStore
 from store.ports import AdmittedBatch, BatchId
 from store.records import SqlRecords
+from store.records.ports import Site
 from tests.support.batches import columns
 from tests.support.lots import (
     AIR,
@@ -23,6 +24,7 @@ from tests.support.lots import (
     NOON_MS,
     OTHER_ROOM,
     ROOM,
+    SITE,
     JudgedFacts,
     county,
     every,
@@ -35,6 +37,7 @@ from traceability.follow import Follower, Issuer
 from traceability.lot_record import Stores
 from traceability.reader import TraceReader, open_trace_reader
 from traceability.signing import public_bytes
+from wire.status_v1 import Backlog, Status, encode
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SAID: dict[str, Any] = {"by": "u1", "now_ms": NOON_MS}
@@ -256,6 +259,43 @@ def test_without_readings_there_is_no_data_and_the_certificate_says_so(trace: Tr
     trace.settle()
 
     assert trace.versions() == [(1, "first", "no data")]
+
+
+def test_a_lot_recorded_before_its_readings_waits_for_them(trace: Trace) -> None:
+    trace.records.add_lot(strawberries(), **SAID)
+    events = [move("put_in", NOON_MS), move("shipped", NOON_MS + 2 * HOUR_MS)]
+    trace.records.capture(events, by="u1", now_ms=trace.now_ms)
+    trace.settle()
+    assert trace.versions() == []
+
+    trace.report(every(5, COOL), backlog=True)
+    trace.settle()
+
+    assert trace.versions() == [(1, "first", "pass")]
+
+
+def test_while_its_gateway_still_hands_over_old_readings_there_is_no_new_version(
+    trace: Trace,
+) -> None:
+    trace.records.put_site(
+        Site(SITE, "county", "mobile-store", "一号车", "Van 1", gateway="g1"), **SAID
+    )
+
+    def says(oldest_ms: int | None) -> None:
+        status = Status("online", "e1", "1", oldest_ms=oldest_ms, backlog=Backlog(3, 100, 1000))
+        trace.readings.put_status(GatewayId("g1"), encode(status), trace.now_ms)
+
+    trace.stayed()
+    trace.report(every(5, COOL[:12]))
+    says(NOON_MS + HOUR_MS)
+    trace.settle(5)
+    assert trace.versions() == []
+
+    trace.report(every(5, COOL[12:], NOON_MS + HOUR_MS), backlog=True)
+    says(None)
+    trace.settle()
+
+    assert trace.versions() == [(1, "first", "pass")]
 
 
 def test_while_the_lot_is_there_new_readings_are_shown_but_make_no_version(trace: Trace) -> None:
