@@ -50,6 +50,7 @@ def become_edge(installation: Installation, edge: Edge) -> None:
         store_dir=str(home / "edge-broker"),
         pid_file=str(installation.folder / "pids" / f"{edge.broker_role}.pid"),
         users_include=users_file.name,
+        host=installation.file.network.listen,
     )
     _become(home / "edge-broker.conf", text)
 

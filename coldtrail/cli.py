@@ -37,7 +37,9 @@ class Failed(Exception):
 
 
 @app.command
-def init(folder: Path, /, *, port_base: int = DEFAULT_PORT_BASE) -> None:
+def init(
+    folder: Path, /, *, port_base: int = DEFAULT_PORT_BASE, settings_file: Path | None = None
+) -> None:
     """Make a data folder: settings, keys, credentials, one site with one gateway.
 
     Parameters
@@ -46,11 +48,14 @@ def init(folder: Path, /, *, port_base: int = DEFAULT_PORT_BASE) -> None:
         Made when it does not exist; refused when it has settings already.
     port_base
         The first of the ports; the others follow from it.
+    settings_file
+        Further tables for coldtrail.toml, as TOML.
     """
     from coldtrail.init import Taken, first_site, init_data
 
     try:
-        installation = init_data(folder, port_base=port_base)
+        more = settings_file.read_text(encoding="utf-8") if settings_file else ""
+        installation = init_data(folder, port_base=port_base, more_toml=more)
     except Taken as error:
         raise Failed(str(error)) from error
     first_site(installation, installation.now_ms()())
@@ -182,28 +187,38 @@ def decode(file: Path, /, *, topic: str = "devices/probe/readings") -> None:
             print(f"unusable: {one.reason}")
 
 
+@app.command
+def replay(case: Path, /) -> None:
+    """What the rules make of one case: alarms, pauses, flagged readings and notices, as JSON.
+
+    A faulty case ends with 2 and names the field.
+    """
+    from coldtrail.replay import main as replayed
+
+    raise SystemExit(replayed(case))
+
+
 quarantine = App(name="quarantine", help="Messages that were not admitted, with their reasons.")
 app.command(quarantine)
 
 
 @quarantine.command(name="list")
 def quarantine_list(*, data: Data = HERE, after: int = 0, limit: int = 100) -> None:
-    """What is held: id, source, topic, reason, size."""
-    from ingest.quarantine import listed
+    """What is held at the server and at this folder's gateways: id, source, topic, reason, size."""
+    from coldtrail.quarantine import listed
     from store.connect import NotReady
 
     table = Table("id", "state", "source", "topic", "bytes", "reason", box=None)
     try:
-        held = listed(settings.load(data).ingest_settings().readings_path, after, limit)
+        for q in listed(settings.load(data), after, limit):
+            table.add_row(q.name, q.state, q.source, q.topic, str(len(q.payload)), q.reason)
     except NotReady as error:
         raise Failed(str(error)) from error
-    for q in held:
-        table.add_row(str(q.id), q.state, q.source, q.topic, str(len(q.payload)), q.reason)
     Console().print(table)
 
 
 @quarantine.command
-def show(id: int, /, *, data: Data = HERE, raw: bool = False) -> None:
+def show(id: str, /, *, data: Data = HERE, raw: bool = False) -> None:
     """One message: its reason, and its bytes as Python writes them.
 
     Parameters
@@ -211,11 +226,11 @@ def show(id: int, /, *, data: Data = HERE, raw: bool = False) -> None:
     raw
         The bytes alone, as they came; for a file.
     """
-    from ingest.quarantine import show as find
+    from coldtrail.quarantine import find
     from store.connect import NotReady
 
     try:
-        found = find(settings.load(data).ingest_settings().readings_path, id)
+        found = find(settings.load(data), id)
     except NotReady as error:
         raise Failed(str(error)) from error
     if found is None:
@@ -223,7 +238,7 @@ def show(id: int, /, *, data: Data = HERE, raw: bool = False) -> None:
     if raw:
         sys.stdout.buffer.write(found.payload)
         return
-    print(f"{found.id} {found.state} from {found.source} on {found.topic}\n{found.reason}")
+    print(f"{found.name} {found.state} from {found.source} on {found.topic}\n{found.reason}")
     print(repr(found.payload[:4096]))
 
 

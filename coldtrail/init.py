@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from coldtrail import settings
+from coldtrail import mosquitto, settings
 from coldtrail.settings import DEFAULT_PORT_BASE, FILE, Edge, Installation
 from domain.reading import RoomId, SiteId
 from store.records import open_records
@@ -71,6 +71,7 @@ def init_data(
     _signing_key(installation)
     for edge in installation.edges():
         _edge_keys(installation, edge)
+    mosquitto.write_files(installation)
     return installation
 
 
@@ -192,6 +193,11 @@ port_base = {port_base}
 # base_url = "https://cold.example.org"
 
 # timezone = "Asia/Shanghai"
+
+# [network]
+# listen = "0.0.0.0"                # devices and browsers on other machines; default: this one
+# broker_url = "mqtt://broker:1883" # mosquitto in the middle: its users are in server/mosquitto/
+# api_url = "http://api:18800"      # where roles find the api, when it is on another machine
 
 # [clock]
 # trust = "kernel"                  # for gateways that do not say

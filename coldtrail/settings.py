@@ -85,8 +85,14 @@ class Alerts(Table, frozen=True):
     tell_from: datetime | None = None
 
 
-class Api(Table, frozen=True):
-    host: str = "127.0.0.1"
+class Network(Table, frozen=True):
+    """``listen``: where devices and browsers are heard; other machines need more than loopback.
+    ``broker_url``: another central broker, such as mosquitto; without it, the embedded one runs.
+    ``api_url``: how roles reach the api, when it is not on this machine."""
+
+    listen: str = "127.0.0.1"
+    broker_url: str = ""
+    api_url: str = ""
 
 
 class SmsCentre(Table, frozen=True):
@@ -104,7 +110,7 @@ class File(Table, frozen=True):
     ingest: Ingest = Ingest()
     influx: Influx = Influx()
     alerts: Alerts = Alerts()
-    api: Api = Api()
+    network: Network = Network()
     sms_centre: SmsCentre = SmsCentre()
 
 
@@ -182,11 +188,11 @@ class Installation:
 
     @property
     def api_url(self) -> str:
-        return f"http://127.0.0.1:{self.port(0)}"
+        return self.file.network.api_url or f"http://127.0.0.1:{self.port(0)}"
 
     @property
     def broker_url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port(1)}"
+        return self.file.network.broker_url or f"mqtt://127.0.0.1:{self.port(1)}"
 
     @property
     def phone_url(self) -> str:
@@ -210,7 +216,7 @@ class Installation:
         """In the order of the start; stopped the other way round."""
         edges = self.edges()
         return [
-            "broker",
+            *([] if self.file.network.broker_url else ["broker"]),
             *(e.broker_role for e in edges),
             "api",  # it alone makes the tables that the followers wait for
             "ingest",
@@ -338,7 +344,7 @@ class Installation:
 
         return Settings(
             port=self.port(0),
-            host=self.file.api.host,
+            host=self.file.network.listen,
             readings_path=str(self.server / "readings.db"),
             records_path=str(self.server / "records.db"),
             facts_path=str(self.server / "facts.db"),

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
 from coldtrail.init import NewGateway, init_data
 from coldtrail.settings import Installation
 from coldtrail.supervise import Supervisor
+from tests.support.brokers import running
 from tests.support.mqtt import Stranger, stranger
 from tests.support.servers import free_port, require, wait_until
 from wire import topics
@@ -96,3 +98,39 @@ def test_a_receipt_that_is_retained_is_there_for_a_gateway_that_comes_later(
 def test_who_has_no_password_is_not_let_in(central: Installation) -> None:
     with pytest.raises(PermissionError), stranger(central.port(1), "gw-gw1", "guessed"):
         pass
+
+
+def test_mosquitto_in_the_middle_gives_the_same_rights(tmp_path: Path) -> None:
+    installation = init_data(
+        tmp_path / "data",
+        port_base=free_port() - 1,
+        gateways=[NewGateway("gw1"), NewGateway("gw2")],
+    )
+    users = installation.server / "mosquitto"
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(
+        f"listener {installation.port(1)} 127.0.0.1\nallow_anonymous false\n"
+        f"password_file {users / 'passwd'}\nacl_file {users / 'acl'}\nuser root\n"
+    )
+    mine, theirs = partition(installation, "gw1"), partition(installation, "gw2")
+    command = [str(require("mosquitto")), "-c", str(config)]
+    with running(command, installation.port(1), tmp_path / "mosquitto.log"):
+        with (
+            ingest(installation) as server,
+            gateway(installation, "gw1") as gw1,
+            gateway(installation, "gw2") as gw2,
+        ):
+            server.subscribe("ct/v1/+/+/batch/+")
+            gw1.subscribe("ct/v1/+/+/receipt")
+            gw2.subscribe(topics.receipt(theirs, "gw2"))
+            server.publish(topics.receipt(theirs, "gw2"), b"for gw2")
+            server.publish(topics.receipt(mine, "gw1"), b"for gw1")
+            gw1.publish(topics.batch(theirs, "gw2", "live"), b"forged")
+            gw1.publish(topics.batch(mine, "gw1", "live"), b"batch")
+            wait_until(lambda: server.heard and gw1.heard and gw2.heard, 10, "each heard something")
+
+            assert [payload for _, payload in server.heard] == [b"batch"]
+            assert [payload for _, payload in gw1.heard] == [b"for gw1"]
+            assert [payload for _, payload in gw2.heard] == [b"for gw2"]
+        with pytest.raises(PermissionError), stranger(installation.port(1), "gw-gw1", "guessed"):
+            pass
