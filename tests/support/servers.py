@@ -34,6 +34,23 @@ def free_port() -> int:
         return port
 
 
+def free_port_base(width: int = 40) -> int:
+    """The first of ``width`` neighbouring ports that nobody listens on at this moment."""
+    while True:
+        base = free_port()
+        if base + width < 65_536 and all(_is_free(port) for port in range(base, base + width)):
+            return base
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
     """Poll until the condition is true; fails with ``what`` at the deadline."""
     deadline = time.monotonic() + timeout_s
