@@ -6,7 +6,7 @@ quarter of an hour and a late one the hours around it, not the room's whole past
 judged forward only until a recomputed state equals the one that was kept.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -81,17 +81,10 @@ class RoomEngine:
         while self._kept and self._kept[-1].at_ms > settled_ms:
             self._kept.pop()
 
-        kept: list[Checkpoint] = []
-        state, after_ms, differs = RoomState(), SINCE_EVER, False
-        for checkpoint in self._kept:
-            if differs or self._is_touched(after_ms, checkpoint.at_ms, known.look_ahead_ms):
-                part = Slice(after_ms, checkpoint.at_ms)
-                kept += self._again(state, known, part, horizon_ms, read)
-                differs = kept[-1].state != checkpoint.state
-            else:
-                kept.append(checkpoint)
-            state, after_ms = kept[-1].state, checkpoint.at_ms
-
+        kept = self._mended(known, horizon_ms, read)
+        state, after_ms = RoomState(), SINCE_EVER
+        if kept:
+            state, after_ms = kept[-1].state, kept[-1].at_ms
         readings = read(max(after_ms + 1, 0), horizon_ms + 1)
         for part in _cuts(readings, Slice(after_ms, settled_ms)):
             if part.upto_ms == settled_ms and settled_ms - part.after_ms < FRESH_MS:
@@ -124,10 +117,25 @@ class RoomEngine:
             self._rules_judged, self._actions_judged = rules, actions
         return self._plan
 
-    def _is_touched(self, after_ms: int, upto_ms: int, look_ahead_ms: int) -> bool:
-        return any(
-            first - look_ahead_ms <= upto_ms and last > after_ms for first, last in self._touched
-        )
+    def _mended(self, known: Plan, horizon_ms: int, read: Read) -> list[Checkpoint]:
+        """The checkpoints, those made anew that rest on what was touched."""
+        ahead_ms = known.look_ahead_ms
+        touched = [(first - ahead_ms, last) for first, last in self._touched]
+        first_ms = min((first for first, _ in touched), default=2**62)
+        start = bisect_left(self._kept, first_ms, key=lambda checkpoint: checkpoint.at_ms)
+        kept = self._kept[:start]
+        state, after_ms, differs = RoomState(), SINCE_EVER, False
+        if kept:
+            state, after_ms = kept[-1].state, kept[-1].at_ms
+        for checkpoint in self._kept[start:]:
+            upto_ms = checkpoint.at_ms
+            if differs or any(first <= upto_ms and last > after_ms for first, last in touched):
+                kept += self._again(state, known, Slice(after_ms, upto_ms), horizon_ms, read)
+                differs = kept[-1].state != checkpoint.state
+            else:
+                kept.append(checkpoint)
+            state, after_ms = kept[-1].state, upto_ms
+        return kept
 
     def _again(
         self, state: RoomState, known: Plan, slice_: Slice, horizon_ms: int, read: Read

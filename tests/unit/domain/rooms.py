@@ -3,6 +3,7 @@
 import random
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from domain.judgement import Action, Asked, Fact, Judgement, Rule
@@ -69,7 +70,7 @@ def steady(
 def line(*corners: tuple[float, float], every: float = 5) -> Columns:
     """Straight lines between corners, sampled every five minutes."""
     out: list[tuple[float, float]] = []
-    for (m0, v0), (m1, v1) in zip(corners, corners[1:], strict=False):
+    for (m0, v0), (m1, v1) in pairwise(corners):
         m = m0
         while m < m1:
             out.append((m, round(v0 + (v1 - v0) * (m - m0) / (m1 - m0), 2)))
@@ -137,11 +138,13 @@ class MadeUp:
     """A room with probes, signals, people and trouble; the same for the same seed."""
 
     def __init__(self, seed: int, samples: int) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - made-up rooms, not secrets
         self.step_ms = self.random.choice((300_000, 600_000))
         self.span_ms = samples * self.step_ms
         profile, commodities = self.random.choice(ROOMS)
         self.level = LEVEL[profile]
+        if profile == "CU" and self.random.random() < 0.5:
+            self.level = 8
         overrides: dict[str, Any] = {}
         self.rules = [Rule("r", 0, profile, commodities, self.step_ms // 1000, overrides)]
         self.rows: list[Row] = []
@@ -157,7 +160,8 @@ class MadeUp:
         if self.random.random() < 0.3:
             self._sparse("battery", 50, 300)
         if self.random.random() < 0.3:
-            self._sparse("humidity", 6000, 10_000)
+            low = self.random.choice((6000, 8500))
+            self._sparse("humidity", low, low + 1200)
         self.actions = self._people()
 
     def _when(self) -> int:
@@ -195,7 +199,7 @@ class MadeUp:
         t = NOON_MS
         while t < NOON_MS + self.span_ms:
             self.rows.append((series("x", quantity), t, self.random.randrange(low, high), 0))
-            t += self.step_ms * self.random.choice((1, 3, 20))
+            t += self.step_ms * self.random.choice((1, 1, 1, 3, 3, 20))
 
     def _people(self) -> list[Action]:
         rnd = self.random
