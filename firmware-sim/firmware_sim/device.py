@@ -107,6 +107,8 @@ def box_of(room: RoomPlan) -> Box:
         respiration=RESPIRATION[room.respiration],
         volume_m3=room.volume_m3,
         curtain=room.curtain,
+        humid_on=room.humid_on,
+        humid_off=room.humid_off,
     )
 
 

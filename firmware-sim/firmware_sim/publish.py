@@ -80,7 +80,10 @@ class Publisher:
         password: str | None = None,
         *,
         memory: Memory | None = None,
+        patient: bool = False,
     ) -> None:
+        """``patient``: go on trying when the broker refuses the credentials, because it may know
+        them later. ``connected`` is set at the first connection."""
         at = urlsplit(url)
         if at.scheme != "mqtt" or not at.hostname:
             raise Unreachable(f"{url!r} is not mqtt://host:port")
@@ -92,6 +95,8 @@ class Publisher:
         self._contents: set[str] = set()
         self._counts = Balance()
         self._refused: str | None = None
+        self._patient = patient
+        self.connected = threading.Event()
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False
         )
@@ -207,7 +212,9 @@ class Publisher:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if reason.is_failure:
+        if not reason.is_failure:
+            self.connected.set()
+        elif not self._patient:
             log.warning("broker refused the devices", extra={"reason": str(reason)})
             if str(reason) in ("Not authorized", "Bad user name or password"):
                 with self._changed:

@@ -88,6 +88,8 @@ class RoomPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     fan_w: float = 250.0
     defrost_w: float = 900.0  # what reaches the air; about half of a heater melts ice
     curtain: float = 0.85  # share of the door's flow that the strips stop
+    humid_on: float = 86.0  # %RH towards which a running coil dries the air
+    humid_off: float = 94.0  # and to which it comes back while the coil rests
     respiration: Literal["strawberry", "broccoli", "none"] = "strawberry"
     event: tuple[Event, ...] = ()
     route: tuple[Leg, ...] = ()
@@ -208,6 +210,8 @@ def _check_room(key: str, room: RoomPlan) -> None:
     _positive(f"{key}.differential_k", room.differential_k)
     _positive(f"{key}.goods_kj_kg_k", room.goods_kj_kg_k)
     _inside(f"{key}.curtain", room.curtain, 0, 1)
+    _inside(f"{key}.humid_on", room.humid_on, 1, 100)
+    _inside(f"{key}.humid_off", room.humid_off, 1, 100)
     for name in ("goods_t", "walls_w_k", "cooling_w", "fan_w", "defrost_w", "min_off_min"):
         _not_negative(f"{key}.{name}", getattr(room, name))
     for j, event in enumerate(room.event):
