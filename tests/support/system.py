@@ -53,6 +53,7 @@ class System:
     port_base: int
     process: subprocess.Popen[bytes] | None = None
     killed: dict[str, int] = field(default_factory=dict)
+    _browser: urllib.request.OpenerDirector | None = None
 
     def prepare(self, influx_url: str = "") -> None:
         coldtrail("init", str(self.data), "--port-base", str(self.port_base))
@@ -144,6 +145,31 @@ class System:
             with error:
                 said = error.read().decode(errors="replace")
             raise Answered(error.code, f"{method} {path}: {error.code} {said}") from error
+
+    def text(self, path: str, **query: Any) -> str:
+        """The answer's bytes as they came."""
+        return self._call("GET", path + f"?{urlencode(query)}", None).decode()
+
+    def console(self, path: str) -> str:
+        """A page as a signed-in person's browser gets it."""
+        if self._browser is None:
+            self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            form = urlencode({"token": self.token()}).encode()
+            self._browser.open(f"{self.api_url}/signin", form, timeout=30).close()
+        with self._browser.open(self.api_url + path, timeout=30) as answer:
+            page: bytes = answer.read()
+            return page.decode()
+
+    def refused(self, path: str, token: str | None) -> int | None:
+        """The status with which a bearer of ``token`` is turned away; None when let in."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(self.api_url + path, headers=headers)  # noqa: S310 - loopback
+        try:
+            urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - loopback
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        return None
 
     def put(self, path: str, body: Any) -> None:
         self._call("PUT", path, body)
