@@ -129,6 +129,32 @@ def status(
 
 
 @app.command
+def demo(
+    *,
+    data: Data = Path("demo-data"),
+    minutes: float | None = None,
+    port_base: int = DEFAULT_PORT_BASE,
+    fresh: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Run a small county with a story in it, until Ctrl-C.
+
+    Parameters
+    ----------
+    minutes
+        Stop by itself at this minute of the story.
+    port_base
+        The first of the ports; the others follow from it.
+    fresh
+        Remove an earlier demo in the folder and begin anew.
+    """
+    from coldtrail.demo import run_demo
+
+    code = run_demo(data, port_base=port_base, minutes=minutes, fresh=fresh)
+    if code:
+        raise SystemExit(code)
+
+
+@app.command
 def sim(
     scenario: str,
     /,
@@ -203,17 +229,35 @@ app.command(quarantine)
 
 
 @quarantine.command(name="list")
-def quarantine_list(*, data: Data = HERE, after: int = 0, limit: int = 100) -> None:
-    """What is held at the server and at this folder's gateways: id, source, topic, reason, size."""
+def quarantine_list(
+    *,
+    data: Data = HERE,
+    after: int = 0,
+    limit: int = 100,
+    as_json: Annotated[bool, Parameter("--json")] = False,
+) -> None:
+    """What is held at the server and at this folder's gateways: id, source, topic, reason, size.
+
+    Parameters
+    ----------
+    as_json
+        One JSON object a line.
+    """
     from coldtrail.quarantine import listed
     from store.connect import NotReady
 
     table = Table("id", "state", "source", "topic", "bytes", "reason", box=None)
     try:
         for q in listed(settings.load(data), after, limit):
-            table.add_row(q.name, q.state, q.source, q.topic, str(len(q.payload)), q.reason)
+            if as_json:
+                row = {"id": q.name, "state": q.state, "source": q.source, "topic": q.topic}
+                print(json.dumps(row | {"bytes": len(q.payload), "reason": q.reason}))
+            else:
+                table.add_row(q.name, q.state, q.source, q.topic, str(len(q.payload)), q.reason)
     except NotReady as error:
         raise Failed(str(error)) from error
+    if as_json:
+        return
     Console().print(table)
 
 
