@@ -143,7 +143,7 @@ class Follower:
             return False
         sites = self._sites()
         found = []
-        for fact in versions:
+        for fact in {fact.id: fact for fact in versions}.values():  # each one's newest
             if fact.version > 1:
                 self._forget_earlier(facts.fact(fact.id), fact.version)
             if not fact.withdrawn:

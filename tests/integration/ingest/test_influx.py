@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from domain.judgement import Fact, Judgement
 from domain.reading import GatewayId, ProbeId, Quality, RoomId, Series, SiteId
 from ingest.followed import Followed
 from ingest.influx import Follower, follower, run
@@ -14,12 +16,14 @@ from ingest.influx_check import check
 from ingest.influx_server import BadLines, Unavailable, connect
 from ingest.settings import InfluxSettings
 from store.connect import open_readings
+from store.facts import JudgedRoom, open_facts
 from store.ports import AdmittedBatch, BatchId, ReadingStore
 from store.records import SqlRecords, open_records
 from store.records.ports import Region, Room, Site
 from tests.support.batches import AIR, MINUTE_MS, NOON_MS, Row, columns
 from tests.support.influx import get_json, influxd, influxql, victoria_metrics
 from tests.support.servers import free_port, wait_until
+from wire import status_v1
 
 pytestmark = pytest.mark.server
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -201,6 +205,55 @@ def test_an_assignment_in_the_past_moves_the_points_of_that_time(
             (4.04, "r2", "s1"),
             (4.05, "r2", "s1"),
         ]
+
+
+def test_an_alarm_is_one_point_however_often_it_was_amended(
+    store: ReadingStore, records: SqlRecords, tmp_path: Path
+) -> None:
+    put(store, 1, (NOON_MS, 900, 0))
+    facts = open_facts(tmp_path / "facts.db")
+    chosen = msgspec.structs.replace(
+        settings(tmp_path, "", records=True), facts_path=str(tmp_path / "facts.db")
+    )
+
+    def judge(*found: Fact) -> None:
+        judgement = Judgement(found, (), ())
+        room = JudgedRoom(RoomId("r1"), judgement, 1, 1, NOON_MS, lambda _at: "1")
+        facts.write([room], stores=("a", "b"), cursor=(1, 1), now_ms=NOON_MS)
+
+    def alarms() -> list[list[object]]:
+        found = influxql(url, "SELECT cleared, code, level, room, site FROM alarm")
+        return [row for series in found for row in series["values"]]
+
+    with influxd(tmp_path) as url:
+        chosen = msgspec.structs.replace(chosen, url=url)
+        judge(Fact("HIGH", "warning", NOON_MS, NOON_MS + 600, None, 900, 0, 0))
+        catch_up(chosen)
+        judge(Fact("HIGH", "warning", NOON_MS - 5, NOON_MS + 500, NOON_MS + 900, 900, 0, 0))
+        catch_up(chosen)
+        assert alarms() == [[NOON_MS + 500, NOON_MS + 900, "HIGH", "warning", "r1", "s1"]]
+
+        judge()
+        catch_up(chosen)
+        assert alarms() == []
+
+        catch_up(msgspec.structs.replace(chosen, cursor_path=str(tmp_path / "another.cursor")))
+        assert alarms() == []
+    facts.close()
+
+
+def test_the_health_of_the_pipeline_is_told_too(store: ReadingStore, tmp_path: Path) -> None:
+    put(store, 1, (NOON_MS, 900, 0), (NOON_MS + 1, 900, 0))
+    store.put_status(
+        GatewayId("g1"), status_v1.encode(status_v1.Status("online", "e1", "1")), NOON_MS - 5_000
+    )
+    with influxd(tmp_path) as url:
+        catch_up(settings(tmp_path, url))
+
+        told = influxql(url, "SELECT stored, influx_behind FROM pipeline")
+        heard = influxql(url, "SELECT heard_age_s, gateway FROM gateway")
+        assert told[0]["values"] == [[NOON_MS, 2, 0]]
+        assert heard[0]["values"] == [[NOON_MS, 5, "g1"]]
 
 
 def test_check_finds_a_hole_and_what_should_not_be_there_and_repairs_both(
