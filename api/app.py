@@ -33,6 +33,7 @@ from api.settings import Settings
 from api.sources import Sources
 from store.records import Refused, open_records
 
+MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 PAGES = (assets, signin, live, now, places, alarm_pages, lot_pages, pipeline_pages)
 
 
@@ -66,6 +67,7 @@ def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
         version="1",
         lifespan=life,
         openapi_url="/api/v1/openapi.json",
+        max_body_size=MOST_BODY_BYTES,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
     )

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from api.buyers import Buyers
-from api.charts import Chart, Limit, Point, Span, Trace, gaps, svg
+from api.charts import Chart, Limit, Point, Span, Trace, gaps, number, svg
 from api.console.language import Words
 from api.console.pages import asset_hash, field, page, words_of
 from api.context import Context, InContext
@@ -109,6 +109,7 @@ async def buyer_page(
 class StayPart:
     stay: Mapping[str, Any]
     chart: str
+    names: tuple[str, ...]  # of its lines
 
 
 @lru_cache(maxsize=256)
@@ -116,10 +117,12 @@ def stay_parts(data: bytes, lang: str, timezone: str) -> tuple[StayPart, ...]:
     """Each stay with its drawing; the same for every reader of this version and language."""
     document = read(data).document
     words = Words(lang, ZoneInfo(timezone), instant_ms(document["issued_at"]))
-    return tuple(
-        StayPart(stay, svg(stay_chart(stay, words, f"s{number}")))
-        for number, stay in enumerate(document["stays"])
-    )
+    found = []
+    for place, stay in enumerate(document["stays"]):
+        chart = stay_chart(stay, words, f"s{place}")
+        names = tuple(trace.name for trace in chart.traces)
+        found.append(StayPart(stay, svg(chart), names))
+    return tuple(found)
 
 
 def stay_chart(stay: Mapping[str, Any], words: Words, id: str) -> Chart:
@@ -188,9 +191,13 @@ def _limits(limits: Sequence[Mapping[str, Any]]) -> list[Limit]:
     last = limits[-1]
     found = []
     if last["high"] is not None:
-        found.append(Limit(last["high"] / COUNTS, f">{last['high'] / COUNTS:g}", "warning", "high"))
+        found.append(
+            Limit(last["high"] / COUNTS, ">" + number(last["high"] / COUNTS), "warning", "high")
+        )
     if last["low"] is not None:
-        found.append(Limit(last["low"] / COUNTS, f"<{last['low'] / COUNTS:g}", "warning", "low"))
+        found.append(
+            Limit(last["low"] / COUNTS, "<" + number(last["low"] / COUNTS), "warning", "low")
+        )
     return found
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-TOP, BOTTOM = 14, 40  # above the plot; below it: alarms, pauses and the times
+NAME_HEIGHT = 12  # px: nearer than this, two names run into each other
+TOP, BOTTOM = 8, 40  # above the plot; below it: alarms, pauses and the times
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ class _Frame:
         self.plot_bottom = chart.height - BOTTOM
         values = [v for trace in chart.traces for p in trace.points for v in (p.low, p.high)]
         low, high = (min(values), max(values)) if values else (0.0, 10.0)
-        room = max(high - low, 2.0)
         # Limits within reach are shown; a far ceiling must not flatten the line.
-        near = [x.value for x in chart.limits if low - room <= x.value <= high + room]
+        reach = max((high - low) * 0.35, 1.5)
+        near = [x.value for x in chart.limits if low - reach <= x.value <= high + reach]
         low, high = min([low, *near]), max([high, *near])
         margin = max((high - low) * 0.08, 0.4)
         self.low, self.high = low - margin, high + margin
@@ -173,27 +174,42 @@ def _span(span: Span, chart: Chart, frame: _Frame) -> str:
     return bar + f'<rect {place} y="{TOP}" height="{depth}" class="veil {span.kind}"/>'
 
 
-def _limit(limit: Limit, frame: _Frame) -> str:
-    if not frame.low <= limit.value <= frame.high:
-        return ""
-    y = frame.y(limit.value)
-    beside = y - 4 if limit.side == "high" else y + 12
-    return (
-        f'<line class="limit {limit.level}" x1="0" x2="100%" y1="{_n(y)}" y2="{_n(y)}"/>'
-        f'<text class="limit-name" x="99.5%" y="{_n(beside)}" text-anchor="end">'
-        f"{escape(limit.label)}</text>"
-    )
+def number(value: float) -> str:
+    """As few digits as the value has, with a true minus sign."""
+    return f"{value:g}".replace("-", "−")
+
+
+def _limits(limits: Sequence[Limit], frame: _Frame) -> str:
+    """Lines for all within the frame; a name that would lie on another one is left out."""
+    parts: list[str] = []
+    named_at: list[float] = []
+    inside = [limit for limit in limits if frame.low <= limit.value <= frame.high]
+    for limit in sorted(inside, key=lambda limit: limit.level == "critical"):
+        y = frame.y(limit.value)
+        parts.append(
+            f'<line class="limit {limit.level}" x1="0" x2="100%" y1="{_n(y)}" y2="{_n(y)}"/>'
+        )
+        beside = y - 4 if limit.side == "high" else y + 12
+        if all(abs(beside - other) >= NAME_HEIGHT for other in named_at):
+            named_at.append(beside)
+            parts.append(
+                f'<text class="limit-name" x="99.5%" y="{_n(beside)}" text-anchor="end">'
+                f"{escape(limit.label)}</text>"
+            )
+    return "".join(parts)
 
 
 def _scale(chart: Chart, frame: _Frame) -> str:
     parts: list[str] = []
-    for value in y_ticks(frame.low, frame.high):
+    shown = [value for value in y_ticks(frame.low, frame.high) if frame.y(value) > TOP + 6]
+    for value in shown:
         y = _n(frame.y(value))
+        words = number(value) + (f" {escape(chart.unit)}" if value == shown[-1] else "")
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="scale" x="4" y="{_n(frame.y(value) - 3)}">{value:g}</text>')
+        parts.append(f'<text class="scale" x="4" y="{_n(frame.y(value) - 3)}">{words}</text>')
     for at_ms, words in chart.ticks:
         x = frame.x(at_ms)
-        anchor = "start" if x < 4 else "end" if x > 96 else "middle"
+        anchor = "start" if x < 6 else "end" if x > 92 else "middle"
         parts.append(
             f'<line class="grid" x1="{_n(x)}%" x2="{_n(x)}%" y1="{TOP}" y2="{frame.plot_bottom}"/>'
             f'<text class="scale" x="{_n(x)}%" y="{chart.height - 10}" text-anchor="{anchor}">'
@@ -220,7 +236,7 @@ def svg(chart: Chart) -> str:
     ]
     parts.extend(_span(span, chart, frame) for span in chart.spans)
     parts.append(_scale(chart, frame))
-    parts.extend(_limit(limit, frame) for limit in chart.limits)
+    parts.append(_limits(chart.limits, frame))
     traces = "".join(_trace(t, frame, i % 4) for i, t in enumerate(chart.traces) if t.points)
     if traces:
         parts.append(
@@ -236,5 +252,5 @@ def svg(chart: Chart) -> str:
     if chart.now_ms is not None and chart.from_ms < chart.now_ms < chart.to_ms:
         x = _n(frame.x(chart.now_ms))
         parts.append(f'<line class="now" x1="{x}%" x2="{x}%" y1="{TOP}" y2="{frame.plot_bottom}"/>')
-    parts.append(f'<text class="unit" x="4" y="11">{escape(chart.unit)}</text></svg>')
+    parts.append("</svg>")
     return "".join(parts)

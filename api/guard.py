@@ -17,7 +17,6 @@ from api.sessions import COOKIE, Gate, Session
 PUBLIC = frozenset({"/healthz", "/readyz", "/signin", "/assets/console.css", "/assets/console.js"})
 PUBLIC_BELOW = "/t/"
 FOR_PROGRAMS = ("/api/", "/epcis/", "/metrics")
-MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -32,7 +31,7 @@ HEADERS = {
 
 
 class Guard:
-    """The outermost layer: who is asking, how much they may send, and headers on every answer."""
+    """The outermost layer: who is asking, and headers on every answer."""
 
     def __init__(self, app: ASGIApp, gate: Gate, now_ms: Callable[[], int]) -> None:
         self._app = app
@@ -55,13 +54,10 @@ class Guard:
         if answer is not None:
             await answer(scope, receive, with_headers)
             return
-        await self._app(scope, _Bounded(receive), with_headers)
+        await self._app(scope, receive, with_headers)
 
     def _answer_at_once(self, asked: HTTPConnection) -> Response | None:
         path = asked.url.path
-        length = asked.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
-            return problem(413, f"at most {MOST_BODY_BYTES} bytes")
         session = self._session(asked)
         asked.scope.setdefault("state", {})["session"] = session
         if session is not None or path in PUBLIC or path.startswith(PUBLIC_BELOW):
@@ -80,18 +76,3 @@ class Guard:
         if changes and asked.url.path.startswith(FOR_PROGRAMS):
             return None  # a cookie alone may come from another site's form
         return session
-
-
-class _Bounded:
-    """A body without a stated length must end, too."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._bytes = 0
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._bytes += len(message.get("body", b""))
-        if self._bytes > MOST_BODY_BYTES:
-            return {"type": "http.disconnect"}
-        return message

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from api.charts import Chart, Limit, Point, Span, Trace, gaps
+from api.charts import Chart, Limit, Point, Span, Trace, gaps, number
 from api.console.language import Words
 from api.context import Context
 from api.limits import limits_in_force
@@ -52,7 +52,7 @@ def room_chart(
         to_ms=to_ms,
         traces=traces,
         limits=[
-            Limit(value, f"{sign}{value:g}", limit.level, side)
+            Limit(value, sign + number(value), limit.level, side)
             for limit in limits
             for value, sign, side in ((limit.above, ">", "high"), (limit.below, "<", "low"))
             if value is not None
@@ -86,8 +86,16 @@ def _traces(
                     rows["t"], rows["min"], rows["mean"], rows["max"], strict=True
                 )
             ]
-            found.append(Trace(words(f"quantity.{quantity}"), points, apart_ms))
+            found.append(Trace(_name(words, probe, quantity, assigned), points, apart_ms))
     return found
+
+
+def _name(
+    words: Words, probe: ProbeId, quantity: str, assigned: Sequence[tuple[ProbeId, int, int]]
+) -> str:
+    """The end of the probe's id where the quantity alone would not tell two lines apart."""
+    several = len({other for other, _, _ in assigned}) > 1
+    return words(f"quantity.{quantity}") + (f" …{probe[-4:]}" if several else "")
 
 
 def _spans(

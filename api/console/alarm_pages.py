@@ -81,6 +81,7 @@ def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> di
         "versions": versions,
         "now": now,
         "chart": svg(chart) if chart else None,
+        "names": [trace.name for trace in chart.traces] if chart else [],
         "limit": limit_of(rule, newest.code),
         "told": [one for one in told if newest.id in _ids(one)],
         "people": context.registry().people,

@@ -86,12 +86,12 @@ async def lot(lot: str, request: Request, context: InContext) -> Response:
         lot=found,
         steps=steps,
         misfits={m.event: m.reason for m in stays.misfits if m.object == lot_object(found.id)},
-        here=next((registry.rooms.get(stay.room) for stay in mine if stay.to_ms is None), None),
+        in_now=next((registry.rooms.get(stay.room) for stay in mine if stay.to_ms is None), None),
         trace=context.sources.trace.ask(lambda reader: reader.lot(found.id)),
         rooms=registry.rooms,
         sites=registry.sites,
         kinds=list(KINDS),
-        address=address,
+        buyer_address=address,
         qr=segno.make(address, error="m", micro=False).svg_inline(
             scale=4, border=2, omitsize=True, svgclass="qr", lineclass=None
         ),

@@ -11,7 +11,7 @@ from api.alarms import DAY_MS, Case, cases, facts_since, what_was_said
 from api.console.pages import field, form_of, page
 from api.context import Context, InContext
 from api.registry import Registry
-from api.rooms import RoomNow, by_severity, rooms_now
+from api.rooms import RoomNow, rooms_now
 from domain.reading import RoomId
 from store.facts_ports import StoredFact
 from store.records.ports import Region, Site
@@ -97,14 +97,19 @@ def _past(
     ]
 
 
+def _worst_first(one: RoomNow) -> tuple[bool, int]:
+    """Critical before warning, the newest first."""
+    return one.alarms[0].level != "critical", -one.alarms[0].fired_at_ms
+
+
 def front(context: Context) -> dict[str, Any]:
     rooms = rooms_now(context)
     registry = context.registry()
     now_ms = context.now_ms()
     said = what_was_said(context)
     facts = facts_since(context, now_ms - 30 * DAY_MS)
-    active = by_severity([fact for fact in facts or () if fact.cleared_at_ms is None])
-    current = {fact.id for fact in active}
+    alarmed = [one for one in rooms.values() if one.alarms]
+    current = {fact.id for one in alarmed for fact in one.alarms}
     open_cases = [
         case for case in cases(facts or (), said, only_open=True) if case.fact.id not in current
     ]
@@ -112,7 +117,7 @@ def front(context: Context) -> dict[str, Any]:
     return {
         "rooms": rooms,
         "judged": facts is not None,
-        "active": active,
+        "alarmed": sorted(alarmed, key=_worst_first),
         "links": silent_links(context),
         "cases": open_cases,
         "past": _past(facts or (), open_cases, closed, now_ms - PAST_MS),

@@ -67,7 +67,7 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
             now_ms=context.now_ms(),
             session=session,
             path=request.url.path,
-            here=_here(request),
+            address=_address(request),
             asset_url=asset_url,
             inline_style=lambda name: Markup(asset(name).decode()),  # noqa: S704 - our own file
             new_key=lambda: uuid4().hex,
@@ -79,7 +79,7 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
     return Response(text, status, media_type="text/html; charset=utf-8", headers=headers)
 
 
-def _here(request: Request) -> str:
+def _address(request: Request) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
     return request.url.path + query
 

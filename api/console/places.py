@@ -1,5 +1,6 @@
 """A site's page and a room's page, and what a person tells the system there."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -16,12 +17,16 @@ from api.problems import Problem
 from api.room_chart import room_chart
 from api.rooms import RoomNow, rooms_now
 from domain.reading import RoomId, SiteId
+from store.records.ports import RecordedAction
 
 router = APIRouter(include_in_schema=False)
 
 SPANS = {"24h": DAY_MS, "7d": 7 * DAY_MS, "14d": 14 * DAY_MS}
-BUTTONS = ("loading_started", "loading_ended", "standby_started", "standby_ended",
-           "maintenance_started", "maintenance_ended")  # fmt: skip
+PAIRS = (
+    ("loading_started", "loading_ended"),
+    ("standby_started", "standby_ended"),
+    ("maintenance_started", "maintenance_ended"),
+)
 SHOWN_ACTIONS = 8
 
 
@@ -39,6 +44,12 @@ async def site(site: str, request: Request, context: InContext) -> Response:
         charts[one.room.id] = svg(chart) if chart else None
     region = context.registry().regions.get(found.region)
     return page(request, "site.html", site=found, region=region, rooms=rooms, charts=charts)
+
+
+def buttons(actions: Sequence[RecordedAction]) -> list[str]:
+    """Of each pair, what can be said next: the end of what was begun, else the beginning."""
+    last = {action.kind: number for number, action in enumerate(actions)}
+    return [end if last.get(start, -1) > last.get(end, -1) else start for start, end in PAIRS]
 
 
 def why_quiet(now: RoomNow, judged: bool) -> list[tuple[str, int | None]]:
@@ -71,10 +82,11 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
     pauses = context.sources.facts.ask(lambda f: f.pauses(id, now_ms - DAY_MS, now_ms + 1))
     judged = context.sources.facts.ask(lambda f: f.judged().get(id))
     lots = {lot.id: lot for lot in context.records.lots()}
-    actions = context.records.actions(id)[-SHOWN_ACTIONS:][::-1]
+    actions = context.records.actions(id)
     return {
         "now": now,
         "chart": svg(chart) if chart else None,
+        "names": [trace.name for trace in chart.traces] if chart else [],
         "span": span,
         "spans": list(SPANS),
         "quiet": why_quiet(now, facts is not None),
@@ -85,8 +97,8 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
         "limits": limits_in_force(now.rule) if now.rule else [],
         "people": context.registry().people,
         "lots": in_room(folded(all_events(context)), lots, id),
-        "actions": actions,
-        "buttons": BUTTONS,
+        "actions": actions[-SHOWN_ACTIONS:][::-1],
+        "buttons": buttons(actions),
         "missing": context.sources.missing(),
     }
 
@@ -95,7 +107,7 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
 async def act(room: str, request: Request, context: InContext) -> Response:
     form = await form_of(request)
     kind = field(form, "kind")
-    if kind not in BUTTONS:
+    if not any(kind in pair for pair in PAIRS):
         raise Problem(422, f"no such button: {kind[:64]!r}", field="kind")
     detail = {"reason": field(form, "reason") or "–"} if kind == "maintenance_started" else {}
     at_ms = form_instant(form, context)
