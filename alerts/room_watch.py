@@ -1,5 +1,6 @@
 """One room as the engine holds it: who measures it, what rules it, what is known of it now."""
 
+import logging
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,10 +9,12 @@ import msgspec
 
 from domain.engine import Checkpoint, RoomEngine
 from domain.judgement import Action, Judgement, Rule
-from domain.profile import resolve
+from domain.profile import Impossible, resolve
 from domain.reading import Columns, ProbeId, RoomId, Series
 from store.ports import ReadingReader
 from store.records.ports import Assignment, RecordsReader
+
+log = logging.getLogger(__name__)
 
 AHEAD_MS = 26 * 3_600_000  # judged this far ahead: so the moments of clock rules are known
 FAR_MS = 1 << 60
@@ -84,7 +87,12 @@ class RoomWatch:
             self.judgement = Judgement((), (), ())
         else:
             self.horizon_ms = now_ms + AHEAD_MS
-            self.judgement = self._engine.judge(self.horizon_ms, self._read)
+            try:
+                self.judgement = self._engine.judge(self.horizon_ms, self._read)
+            except Impossible as error:  # one room's rule must not silence the others
+                log.exception(
+                    "a room is not judged", extra={"room": self.room, "field": error.field}
+                )
         self.judged_at_ms = now_ms
 
     def known(self, now_ms: int) -> Judgement:

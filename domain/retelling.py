@@ -6,6 +6,7 @@ what to tell. Between arrivals its timers run, and clock rules come true at thei
 """
 
 from array import array
+from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -113,6 +114,7 @@ class _Track:
     room: ToldRoom
     until_ms: int
     rows: dict[Series, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    times: dict[Series, list[int]] = field(default_factory=dict)  # of the rows, sorted
     actions: list[Action] = field(default_factory=list)
     arrived_ms: dict[Series, int] = field(default_factory=dict)
     newest_ms: int = 0
@@ -133,6 +135,8 @@ class _Track:
         for e in readings:
             row = (e.quality, e.count)
             rows = self.rows.setdefault(e.series, {})
+            if e.at_ms not in rows:
+                insort(self.times.setdefault(e.series, []), e.at_ms)
             rows[e.at_ms] = winner(rows[e.at_ms], row) if e.at_ms in rows else row
             self.engine.touch(e.at_ms, e.at_ms)
             self.newest_ms = max(self.newest_ms, e.at_ms)
@@ -158,7 +162,8 @@ class _Track:
     def _read(self, from_ms: int, to_ms: int) -> dict[Series, Columns]:
         found = {}
         for series, rows in self.rows.items():
-            times = sorted(t for t in rows if from_ms <= t < to_ms)
+            known = self.times[series]
+            times = known[bisect_left(known, from_ms) : bisect_left(known, to_ms)]
             if times:
                 found[series] = Columns(
                     array("q", times),
