@@ -15,7 +15,9 @@ from firmware_sim.memory import Memory
 from firmware_sim.publish import MEMORY_PACKS, Publisher, Unreachable, play, write_count
 from firmware_sim.scenario import BadScenario, Scenario, load
 
-SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
+HERE = Path(__file__).resolve().parent
+# beside the package in the source tree, inside it in a wheel
+SCENARIOS = next(p / "scenarios" for p in (HERE, HERE.parent) if (p / "scenarios").is_dir())
 DRAIN_S = 30.0
 
 
