@@ -189,10 +189,7 @@ def _told_room(room: CaseRoom) -> ToldRoom:
 
 
 def _limits(rule: Rule) -> dict[str, int]:
-    return {
-        limit.code: limit.low if limit.low > -limit.high else limit.high
-        for limit in resolve(rule).limits
-    }
+    return {limit.code: limit.stated for limit in resolve(rule).limits}
 
 
 def _addressee(contact: CaseContact) -> Addressee:

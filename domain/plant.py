@@ -91,25 +91,32 @@ class BatteryState:
 
 
 def advance_battery(
-    source: str, state: BatteryState, events: Iterable[tuple[int, int | None]]
+    source: str,
+    state: BatteryState,
+    events: Iterable[tuple[int, int | None]],
+    off: Sequence[Span],
+    slice_: Slice,
 ) -> tuple[BatteryState, list[Alarm]]:
-    """Cold lowers the reading, so the highest of the last 24 h decides."""
+    """Cold lowers the reading, so the highest of the last 24 h decides. ``events``: readings,
+    and (instant, None) where the probe was removed; while ``off`` they are only remembered."""
     highs = list(state.highs)
     fired = list(state.fired_ms)
     alarms: list[Alarm] = []
+    stops = [begin for begin, _ in off if slice_.holds(begin)]
 
-    def close(i: int, at: int | None) -> None:
-        began = fired[i]
-        if began is not None:
-            code, level, _, _ = BATTERY_RULES[i]
-            alarms.append(Alarm(source, code, level, began, began, at))
+    def close(at: int | None) -> None:
+        for i, (code, level, _, _) in enumerate(BATTERY_RULES):
+            began = fired[i]
+            if began is not None:
+                alarms.append(Alarm(source, code, level, began, began, at))
 
     for at, count in events:
+        while stops and stops[0] <= at:
+            close(stops.pop(0))
+            fired = [None, None]
         if count is None:
-            for i in range(len(fired)):
-                close(i, at)
-                fired[i] = None
-            highs = []
+            close(at)
+            highs, fired = [], [None, None]
             continue
         while highs and highs[-1][1] <= count:
             highs.pop()
@@ -117,12 +124,15 @@ def advance_battery(
         while highs[0][0] <= at - DAY_MS:
             highs.pop(0)
         best = highs[0][1]
-        for i, (_, _, below, clears_at) in enumerate(BATTERY_RULES):
-            if fired[i] is None and best < below:
+        for i, (code, level, below, clears_at) in enumerate(BATTERY_RULES):
+            began = fired[i]
+            if began is None and best < below and not covered(off, at):
                 fired[i] = at
-            elif fired[i] is not None and best >= clears_at:
-                close(i, at)
+            elif began is not None and best >= clears_at:
+                alarms.append(Alarm(source, code, level, began, began, at))
                 fired[i] = None
-    for i in range(len(fired)):
-        close(i, None)
+    for at in stops:
+        close(at)
+        fired = [None, None]
+    close(None)
     return BatteryState(tuple(highs), tuple(fired)), alarms

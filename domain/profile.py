@@ -58,6 +58,14 @@ class Limit:
     clear_low: int
     reference_high: int
     reference_low: int
+    inclusive: bool = False  # the limit itself is a breach; ``low`` lies one count above it
+
+    @property
+    def stated(self) -> int:
+        """The limit as people know it; the low one where there are two."""
+        if self.low == -NEVER:
+            return self.high
+        return self.low - 1 if self.inclusive else self.low
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,9 +310,8 @@ def _check_delays(drafts: Sequence[_Draft], interval_ms: int, rule: Rule) -> Non
         change = rule.overrides.get(code)
         if isinstance(change, Mapping) and "delay_min" in change:
             raise Impossible(field, f"shorter than one interval of {rule.interval_s} s")
-    raise Impossible(
-        "interval_s", f"longer than the delay of {', '.join(short)} in {rule.profile}", fields
-    )
+    reason = f"longer than the delay of {', '.join(short)} in {rule.profile}"
+    raise Impossible("interval_s", reason, [*fields, "profile"])
 
 
 def _check_order(drafts: Sequence[_Draft], overrides: Mapping[str, Any]) -> None:
@@ -358,6 +365,7 @@ def _limit(draft: _Draft, drafts: Sequence[_Draft], profile: str) -> Limit:
         clear_low=clear_low,
         reference_high=reference_high,
         reference_low=reference_low,
+        inclusive=draft.inclusive,
     )
 
 

@@ -569,7 +569,9 @@ class _Slice:
             states[source], alarms = advance_battery(
                 source,
                 self.before.batteries.get(source, BatteryState()),
-                self._events(source, self.maintenance),
+                self._events(source),
+                self.maintenance,
+                self.slice,
             )
             self._note(alarms)
         return states

@@ -17,7 +17,7 @@ SAMPLES = ("temperature", "product_temperature")
 LOOK_AHEAD = 3  # intervals
 JUMP = 800  # counts: a step larger than this ...
 RETURNED = 200  # ... that comes back to within this
-NOT_IN_RANGE = Quality.CONFLICT | Quality.DEVICE_FLAGGED | Quality.INTERVAL_ONLY | 64
+REFUSED = NOT_VALID & ~Quality.OUTSIDE_RANGE  # for a reason that says nothing about the range
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ScreenState:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """``rows``: (instant, 1 when out of range), what SENSOR_RANGE counts; empty when none is."""
+    """``rows``: (instant, 1 when out of range), what SENSOR_RANGE counts."""
 
     valid: list[Sample]
     rows: list[Sample]
@@ -70,7 +70,6 @@ def screen_samples(
     rows: list[Sample] = []
     good: list[Sample] = []
     flags: list[Flag] = []
-    out_of_range = False
     if not any(columns.quality) and len(columns) and _within(columns, low, high):
         good = list(zip(columns.at_ms, columns.count, strict=True))
     else:
@@ -82,8 +81,7 @@ def screen_samples(
             out = not low <= count <= high or bool(bits & Quality.OUTSIDE_RANGE)
             if out and slice_.holds(at):
                 flags.append(Flag(at, series.probe, series.quantity, "SENSOR_RANGE"))
-                out_of_range = True
-            if bits & NOT_IN_RANGE:
+            if bits & REFUSED:
                 continue
             if slice_.holds(at):
                 rows.append((at, int(out)))
@@ -93,7 +91,7 @@ def screen_samples(
         rows = [(at, 0) for at, _ in good if slice_.holds(at)]
     valid, jumps, state = _without_jumps(good, interval_ms, state, slice_)
     flags += [Flag(at, series.probe, series.quantity, "SENSOR_JUMP") for at in jumps]
-    return Screened(valid, rows if out_of_range or rows else [], flags, state)
+    return Screened(valid, rows, flags, state)
 
 
 def _within(columns: Columns, low: int, high: int) -> bool:

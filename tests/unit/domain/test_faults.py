@@ -137,6 +137,23 @@ def test_the_highest_of_a_day_decides_whether_a_battery_is_low() -> None:
     assert spells(judged(readings, until=1500)) == [("LOW_BATTERY_WARN", 1440, 1440, None)]
 
 
+def test_what_a_battery_showed_before_maintenance_still_counts() -> None:
+    readings = {series("a", "battery"): points([(0, 30), (100, 18)], "battery")}
+    mending = [act(10, "maintenance_started"), act(60, "maintenance_ended")]
+
+    assert judged(readings, *mending, until=120).facts == ()
+
+
+def test_maintenance_ends_a_low_battery_and_it_comes_back_with_the_next_reading() -> None:
+    readings = {series("a", "battery"): points([(0, 18), (30, 18), (100, 18)], "battery")}
+    mending = [act(10, "maintenance_started"), act(60, "maintenance_ended")]
+
+    assert spells(judged(readings, *mending, until=120)) == [
+        ("LOW_BATTERY_WARN", 0, 0, 10),
+        ("LOW_BATTERY_WARN", 100, 100, None),
+    ]
+
+
 def test_a_new_battery_clears_at_once() -> None:
     readings = {series("a", "battery"): points([(0, 8), (60, 14), (70, 15), (80, 25)], "battery")}
 
