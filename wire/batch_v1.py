@@ -19,8 +19,8 @@ import hmac
 import sys
 import zlib
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
 from typing import Literal
 
 import msgspec
@@ -149,7 +149,7 @@ def pack_readings(
     try:
         for series, columns in rows:
             index = keys.setdefault(series, len(keys))
-            k.extend([index] * len(columns))
+            k.extend(array("H", [index]) * len(columns))
             dt.extend([at - t0 for at in columns.at_ms])
             x.fromlist(columns.count.tolist())
             q.fromlist(columns.quality.tolist())
@@ -204,27 +204,31 @@ def unpack_readings_with_rooms(body: bytes) -> list[tuple[Series, str | None, Co
 
 
 def _by_series(
-    parsed: _Body, k: "array[int]", dt: "array[int]", x: "array[int]", quality: bytes
+    parsed: _Body, k: Sequence[int], dt: Sequence[int], x: Sequence[int], q: Sequence[int]
 ) -> list[tuple[Series, str | None, Columns]]:
-    found: dict[int, Columns] = {}
-    start = 0
-    for index, run in groupby(k):
-        end = start + sum(1 for _ in run)
-        columns = found.setdefault(index, Columns())
-        columns.at_ms.extend([parsed.t0 + d for d in dt[start:end]])
-        columns.count.fromlist(x[start:end].tolist())
-        columns.quality.extend(quality[start:end])
-        start = end
+    """Columns for each key, without an object per reading."""
+    keys = list(k)
+    if keys != sorted(keys):  # a sender is free to leave a series' rows apart
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        keys, dt, x, q = ([column[i] for i in order] for column in (keys, dt, x, q))
     rows = []
-    for index, columns in found.items():
-        probe, quantity, room = parsed.keys[index]
+    start = 0
+    while start < len(keys):
+        probe, quantity, room = parsed.keys[keys[start]]
+        end = bisect_right(keys, keys[start], start)
+        columns = Columns(
+            array("q", map(parsed.t0.__add__, dt[start:end])),
+            array("q", x[start:end]),
+            array("H", list(q[start:end])),
+        )
         rows.append((Series(ProbeId(probe), quantity), room, _oldest_first(columns)))
+        start = end
     return rows
 
 
 def _oldest_first(columns: Columns) -> Columns:
-    at = columns.at_ms
-    if all(at[i] <= at[i + 1] for i in range(len(at) - 1)):
+    at_ms = columns.at_ms.tolist()
+    if at_ms == sorted(at_ms):
         return columns
     in_order = sorted(columns)
     return Columns(

@@ -179,6 +179,26 @@ def test_what_a_batch_cannot_carry_is_not_packed(rows: list[tuple[int, int, int]
         pack_readings([(Series(ProbeId("mac:1"), "temperature"), columns(*rows))])
 
 
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=20))
+def test_rows_of_a_series_need_not_lie_together(order: list[int]) -> None:
+    body = msgspec.msgpack.encode(
+        {
+            "t0": T0,
+            "keys": [(f"mac:{i}", "temperature", None) for i in range(4)],
+            "k": b"".join(i.to_bytes(2, "little") for i in order),
+            "dt": b"".join((len(order) - n).to_bytes(4, "little") for n in range(len(order))),
+            "x": b"".join(n.to_bytes(4, "little") for n in range(len(order))),
+        }
+    )
+
+    unpacked = {s.probe: list(c) for s, c in unpack_readings(body)}
+
+    assert unpacked == {
+        f"mac:{i}": [(T0 + len(order) - n, n, 0) for n, j in enumerate(order) if j == i][::-1]
+        for i in set(order)
+    }
+
+
 def test_the_digest_names_the_exact_bytes() -> None:
     assert digest(b"a") != digest(b"b")
     assert len(digest(b"")) == 32
