@@ -15,12 +15,8 @@ from typing import Literal
 Lane = Literal["status", "live", "backlog"]
 LANES: tuple[Lane, ...] = ("status", "live", "backlog")
 
-LARGEST_GROUP = 400  # messages
-LARGEST_GROUP_BYTES: dict[Lane, int] = {
-    "status": 1 << 20,
-    "live": 4 << 20,
-    "backlog": 96 << 10,  # some 20 full batches, a commit of 30 ms: the live lane waits for it
-}
+# Messages. The live lane waits while a backlog group is stored: 25 full batches take some 50 ms.
+LARGEST_GROUP: dict[Lane, int] = {"status": 1_000, "live": 400, "backlog": 25}
 HELD_BYTES = 64 << 20  # a lane; above it the broker waits
 IDLE_S = 0.005  # a group closes when nothing came for so long
 
@@ -64,19 +60,15 @@ class Inbox:
             self._linger()
             lane = next(lane for lane in LANES if self._lanes[lane])
             waiting = self._lanes[lane]
-            group: list[Message] = []
-            size = 0
-            while waiting and len(group) < LARGEST_GROUP and size < LARGEST_GROUP_BYTES[lane]:
-                group.append(waiting.popleft())
-                size += len(group[-1].payload)
-            self._bytes[lane] -= size
+            group = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_GROUP[lane]))]
+            self._bytes[lane] -= sum(len(message.payload) for message in group)
             self._changed.notify_all()
         return lane, group
 
     def _linger(self) -> None:
         live = self._lanes["live"]
         deadline = time.monotonic() + self._group_s
-        while len(live) < LARGEST_GROUP and not self._closed:
+        while len(live) < LARGEST_GROUP["live"] and not self._closed:
             before = sum(len(waiting) for waiting in self._lanes.values())
             left = deadline - time.monotonic()
             if left <= 0:
