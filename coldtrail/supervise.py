@@ -32,7 +32,13 @@ FIRST_PAUSE_S = 0.2  # before the first restart; doubles while the role keeps dy
 LONGEST_PAUSE_S = 5.0
 YOUNG_S = 3.0
 STEADY_S = 0.5  # alive for so long: "running"
-STOP_S = 10.0  # for each role; then it is killed
+STOP_S = 10.0  # for each phase; then what still runs is killed
+STOP_PHASES = (  # who reads stops before who writes, brokers last
+    ("alerts", "traceability", "influx", "sms-centre"),
+    ("gateway",),
+    ("ingest", "api"),
+    ("broker", "edge-broker"),
+)
 WATCH_S = 0.05
 
 
@@ -126,8 +132,8 @@ class Supervisor:
                     self._tend(child)
                 self._report()
                 self._stopping.wait(WATCH_S)
-            for child in reversed(self._children):
-                self._end(child)
+            for phase in STOP_PHASES:
+                self._end([c for c in self._children if _kind(c.role) in phase])
         finally:
             self._report()
             os.close(self._lock_file)
@@ -174,18 +180,23 @@ class Supervisor:
         child.state = "starting"
         _replace(self._pid_file(child.role), f"{child.process.pid}\n".encode())
 
-    def _end(self, child: _Child) -> None:
-        if child.process is not None:
-            child.state = "stopping"
-            self._report()
-            child.process.send_signal(signal.SIGTERM)
-            if not _ended(child.process, STOP_S):
-                log.error("role did not stop", extra={"killed": child.role})
-                child.process.kill()
-                child.process.wait()
-            child.process = None
-        child.state = "stopped"
-        self._pid_file(child.role).unlink(missing_ok=True)
+    def _end(self, children: Sequence[_Child]) -> None:
+        """Tell them all, then wait for each."""
+        for child in children:
+            if child.process is not None:
+                child.state = "stopping"
+                child.process.send_signal(signal.SIGTERM)
+        self._report()
+        deadline_s = time.monotonic() + STOP_S
+        for child in children:
+            if child.process is not None:
+                if not _ended(child.process, max(deadline_s - time.monotonic(), 0.1)):
+                    log.error("role did not stop", extra={"killed": child.role})
+                    child.process.kill()
+                    child.process.wait()
+                child.process = None
+            child.state = "stopped"
+            self._pid_file(child.role).unlink(missing_ok=True)
 
     def _report(self) -> None:
         report = Report(os.getpid(), self.states())
@@ -195,6 +206,12 @@ class Supervisor:
 
     def _pid_file(self, role: str) -> Path:
         return self._folder / "pids" / f"{role}.pid"
+
+
+def _kind(role: str) -> str:
+    """``gateway-lixia`` is a ``gateway``."""
+    kinds = (kind for phase in STOP_PHASES for kind in phase)
+    return next(kind for kind in kinds if role == kind or role.startswith(f"{kind}-"))
 
 
 def command(role: str, folder: Path) -> list[str]:
