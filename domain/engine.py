@@ -14,7 +14,8 @@ from domain.judgement import Action, Judgement, Rule
 from domain.plan import Plan, plan
 from domain.profile import MINUTE_MS
 from domain.reading import Columns, Series
-from domain.room import Found, RoomState, advance, conclude, joined
+from domain.room import advance, conclude, joined
+from domain.room_state import Found, RoomState
 from domain.span import SINCE_EVER, Slice
 
 Read = Callable[[int, int], Mapping[Series, Columns]]

@@ -1,0 +1,131 @@
+"""A room's limits, its dose of cold, and where its temperatures are heading."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from domain.dose import DoseState, DoseStretch, advance_dose
+from domain.heard import Heard
+from domain.limits import Bounds, LimitState, advance_limits
+from domain.prediction import (
+    DOOR_SHUT_MS,
+    FREEZE,
+    HIGH,
+    PredictState,
+    Surroundings,
+    advance_prediction,
+)
+from domain.room_state import probe_of
+from domain.screening import SAMPLES
+from domain.signals import spans_of
+from domain.span import FOREVER, Span, united
+from domain.suppression import Causes, Regime
+
+
+def limits(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
+    bounds = [Bounds(r.from_ms, r.limits, r.calm_low, r.calm_high) for r in stretches]
+    states: dict[str, LimitState] = {}
+    for source in heard.of(*SAMPLES):
+        states[source], alarms = advance_limits(
+            source,
+            heard.sample(source).limits,
+            heard.valid.get(source, ()),
+            bounds,
+            heard.removals.get(source, ()),
+            heard.rule.interval_ms,
+            heard.slice,
+        )
+        heard.note(alarms)
+    return states
+
+
+def humidity(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
+    bounds = [
+        Bounds(r.from_ms, ((r.humidity, False),), r.humidity.low, r.humidity.high)
+        if r.humidity is not None
+        else Bounds(r.from_ms, (), 0, 10_000)
+        for r in stretches
+    ]
+    states: dict[str, LimitState] = {}
+    for source in heard.of("humidity"):
+        states[source], alarms = advance_limits(
+            source,
+            heard.before.humidity.get(source, LimitState()),
+            heard.valid.get(source, ()),
+            bounds,
+            heard.removals.get(source, ()),
+            heard.rule.interval_ms,
+            heard.slice,
+        )
+        heard.note(replace(a, peak=None, excess=0, unknown_ms=0) for a in alarms)
+    return states
+
+
+def dose(heard: Heard, stretches: Sequence[Regime]) -> dict[str, DoseState]:
+    edges = {edge for span in heard.known.activity.stocked for edge in span}
+    marks = {r.from_ms: r for r in stretches}
+    points = sorted({*marks, *(edge for edge in edges if heard.slice.holds(edge))})
+    found: list[DoseStretch] = []
+    regime = stretches[0]
+    for at in points:
+        regime = marks.get(at, regime)
+        found.append(
+            DoseStretch(at, regime.dose, heard.stocking(at), regime.dose_paused, regime.dose_off)
+        )
+    states: dict[str, DoseState] = {}
+    for source in heard.of(*SAMPLES):
+        states[source], alarms = advance_dose(
+            source,
+            heard.sample(source).dose,
+            heard.valid.get(source, ()),
+            found,
+            heard.removals.get(source, ()),
+            heard.rule.interval_ms,
+            heard.slice,
+        )
+        heard.note(alarms)
+    return states
+
+
+def predictions(
+    heard: Heard, causes: Causes, plant_off: Sequence[Span]
+) -> tuple[dict[str, PredictState], dict[str, PredictState], tuple[Span, ...]]:
+    opened = [
+        *heard.before.doors,
+        *spans_of(1, heard.runs_of("door").values()),
+    ]
+    remembered = heard.slice.upto_ms - DOOR_SHUT_MS
+    doors = tuple(
+        (begin, end) for begin, end in united(opened) if end != FOREVER and end > remembered
+    )
+    door = united((begin, end + DOOR_SHUT_MS) for begin, end in opened)
+    excused = united((*causes.defrost, *heard.known.activity.loading))
+    states: list[dict[str, PredictState]] = []
+    for direction, predicts, off in (
+        (HIGH, heard.rule.predicts_high, heard.known.high_off()),
+        (FREEZE, heard.rule.predicts_freeze, heard.known.low_off()),
+    ):
+        codes = (*direction.warnings, direction.critical)
+        states.append({})
+        for source in heard.of(*SAMPLES):
+            sample = heard.sample(source)
+            state = sample.high if direction is HIGH else sample.freeze
+            if not predicts and state == PredictState():
+                states[-1][source] = state
+                continue
+            limited = united(
+                (a.fired_at_ms, FOREVER if a.cleared_at_ms is None else a.cleared_at_ms)
+                for a in heard.alarms
+                if a.code in codes and probe_of(a.source) == probe_of(source)
+            )
+            states[-1][source], alarms = advance_prediction(
+                source,
+                direction,
+                state,
+                list(heard.events(source)),
+                heard.rule,
+                Surroundings(off, excused, door, plant_off, limited),
+                heard.gap_ms,
+                heard.slice,
+            )
+            heard.note(alarms)
+    return states[0], states[1], doors
