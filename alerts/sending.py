@@ -8,7 +8,6 @@ told as if it were now when it is over.
 import contextlib
 import json
 import logging
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -54,8 +53,6 @@ class Sender:
     ) -> None:
         self._store, self._facts = store, facts
         self._rosters, self._places, self._now_ms = rosters, places, now_ms
-        self._early: dict[str, str] = {}  # receipts that came before the sending was written
-        self._lock = threading.Lock()
 
     def send_due(self, channel: Channel) -> int:
         """One attempt of everything due; how many went out."""
@@ -73,12 +70,8 @@ class Sender:
         return sent
 
     def on_receipt(self, provider_id: str, state: str) -> None:
-        """The carrier's word on a sending; kept aside when that is not written yet."""
-        with self._lock:
-            if not self._store.receipt(provider_id, state, self._now_ms()):
-                self._early[provider_id] = state
-                while len(self._early) > 1000:
-                    self._early.pop(next(iter(self._early)))
+        """The carrier's word on a sending."""
+        self._store.receipt(provider_id, state, self._now_ms())
 
     def _attempt(self, channel: Channel, one: WaitingNotice) -> int:
         notice = one.notice
@@ -100,14 +93,10 @@ class Sender:
                 next_try_ms=now_ms + pause_ms(one.attempts),
             )  # fmt: skip
             return 0
-        with self._lock:
-            self._store.attempted(
-                notice.key, self._now_ms(), "sent", "", kind=kind, text=text,
-                provider_id=sent.provider_id,
-            )  # fmt: skip
-            early = self._early.pop(sent.provider_id, None)
-            if early is not None:
-                self._store.receipt(sent.provider_id, early, self._now_ms())
+        self._store.attempted(
+            notice.key, self._now_ms(), "sent", "", kind=kind, text=text,
+            provider_id=sent.provider_id,
+        )  # fmt: skip
         return 1
 
     def _close(self, one: WaitingNotice, state: str, why: str) -> None:

@@ -70,6 +70,7 @@ sendings = Table(  # the send log: every attempt and every receipt
     Column("at_ms", BigInteger, nullable=False),
     Column("outcome", String, nullable=False),
     Column("detail", String, nullable=False),
+    Index("sendings_by_key", "key"),
 )
 
 incidents = Table(

@@ -19,6 +19,7 @@ from store.notices.reader import SqlNoticesReader
 
 TELL_FROM, LAST_ALIVE = "tell_from_ms", "last_alive_ms"
 PAGE_ROWS = 1_000
+FINAL = ("delivered", "failed")  # receipts after which nothing more is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,27 +186,29 @@ class SqlNoticesStore(SqlNoticesReader):
         if state == "sent":
             values |= {"sent_ms": now_ms, "provider_id": provider_id}
         with self._engine.begin() as connection:
+            if provider_id is not None:
+                values["state"] = _received(connection, provider_id) or state
             connection.execute(update(t.notices).where(t.notices.c.key == key).values(values))
             connection.execute(
                 insert(t.sendings).values(key=key, at_ms=now_ms, outcome=state, detail=detail)
             )
 
     @stamina.retry(on=OperationalError, timeout=60)
-    def receipt(self, provider_id: str, state: str, now_ms: int) -> bool:
-        """The carrier's word; False when the sending is not (yet) known."""
+    def receipt(self, provider_id: str, state: str, now_ms: int) -> None:
+        """The carrier's word. It may come before the sending is written, or when the process
+        died in between: then it waits in the log until the key has been sent again."""
         c = t.notices.c
         with self._engine.begin() as connection:
             key = connection.execute(
                 select(c.key).where(c.provider_id == provider_id)
             ).scalar_one_or_none()
-            if key is None:
-                return False
-            if state in ("delivered", "failed"):
+            if key is not None and state in FINAL:
                 connection.execute(update(t.notices).where(c.key == key).values(state=state))
             connection.execute(
-                insert(t.sendings).values(key=key, at_ms=now_ms, outcome=state, detail="receipt")
+                insert(t.sendings).values(
+                    key=key or _early(provider_id), at_ms=now_ms, outcome=state, detail="receipt"
+                )
             )
-        return True
 
     # --- replies
 
@@ -278,6 +281,21 @@ class SqlNoticesStore(SqlNoticesReader):
                     owed=owed, next_try_ms=next_try_ms, attempts=t.replies.c.attempts + 1
                 )
             )  # fmt: skip
+
+
+def _early(provider_id: str) -> str:
+    return f"provider:{provider_id}"
+
+
+def _received(connection: Connection, provider_id: str) -> str | None:
+    """What a receipt that came early said."""
+    c = t.sendings.c
+    found: str | None = connection.execute(
+        select(c.outcome)
+        .where(c.key == _early(provider_id), c.outcome.in_(FINAL))
+        .order_by(c.seq.desc())
+    ).scalar()
+    return found
 
 
 def _write_turn(

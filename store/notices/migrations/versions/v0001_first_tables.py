@@ -63,6 +63,7 @@ def upgrade() -> None:
         _text("outcome"),
         _text("detail"),
     )
+    op.create_index("sendings_by_key", "sendings", ["key"])
     op.create_table(
         "incidents",
         _text("room", key=True),

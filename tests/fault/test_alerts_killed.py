@@ -1,0 +1,149 @@
+"""alerts killed with -9 again and again while a room gets warm and cold: each thing told once.
+
+A real process, a real SMS centre, and a clock that runs 240 times as fast, so that the ladder
+climbs between two deaths.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from alerts.settings import Settings
+from domain.judgement import Asked, Rule
+from domain.reading import RoomId
+from domain.room import judge
+from store.facts import open_facts_reader
+from store.notices import open_notices_reader
+from tests.support.alert_house import MINUTE_MS, House
+from tests.support.servers import wait_until
+from tests.support.sms import Centre
+
+RATE = 240
+DEATHS = int(os.environ.get("COLDTRAIL_DEATHS", "8"))
+ROOT = Path(__file__).parents[2]
+LIFE = """
+import json, sys, threading, time
+import msgspec
+from alerts.service import run
+from alerts.settings import Settings
+
+anchor, rate, settings = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+run(
+    msgspec.json.decode(settings, type=Settings),
+    now_ms=lambda: int((anchor + (time.time() - anchor) * rate) * 1000),
+    stop=threading.Event(),
+)
+"""
+
+
+@pytest.mark.fault
+def test_killed_at_any_moment_it_tells_each_thing_once_and_its_facts_come_out_right(
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(5)  # noqa: S311 - reproducible, not secret
+    anchor = time.time()
+
+    def now_ms() -> int:
+        return int((anchor + (time.time() - anchor) * RATE) * 1000)
+
+    centre = Centre.at(tmp_path)
+    (tmp_path / "token").write_text("none\n")
+    with House(tmp_path) as house, centre.running():
+        house.room("r1", "mqtt:g1:p1", from_ms=now_ms() - 120 * MINUTE_MS)
+        house.person("op", "operator", "+8613800000001", quiet_hours=False)
+        house.person("second", "second", "+8613800000002", quiet_hours=False)
+        settings = Settings(
+            readings_path=house.path("readings.db"),
+            records_path=house.path("records.db"),
+            facts_path=house.path("facts.db"),
+            notices_path=house.path("notices.db"),
+            sms_url=f"smpp://coldtrail@127.0.0.1:{centre.settings.smpp_port}?from=10690001",
+            sms_password_file=centre.settings.password_file,
+            api_url="http://127.0.0.1:9",
+            api_token_file=house.path("token"),
+            tell_from_ms=0,
+        )
+        command = [
+            sys.executable, "-c", LIFE, repr(anchor), str(RATE),
+            msgspec.json.encode(settings).decode(),
+        ]  # fmt: skip
+        next_ms = now_ms() - 25 * MINUTE_MS
+
+        def feed(celsius: float) -> None:
+            nonlocal next_ms
+            while next_ms <= now_ms():
+                house.arrive([(next_ms, celsius)], at_ms=now_ms())
+                next_ms += 5 * MINUTE_MS
+
+        def live(seconds: float, celsius: float) -> None:
+            process = subprocess.Popen(command, cwd=ROOT)
+            end = time.time() + seconds
+            while time.time() < end:
+                feed(celsius)
+                time.sleep(0.05)  # the rhythm of the feed, not a wait
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+        for _ in range(DEATHS):
+            live(rng.uniform(0.3, 3.0), 8.0)
+        process = subprocess.Popen(command, cwd=ROOT)
+        try:
+
+            def told(kind: str) -> Counter[str]:
+                with closing(open_notices_reader(house.path("notices.db"))) as reader:
+                    return Counter(
+                        f"{n['to']} {n['channel']}"
+                        for n in reader.notices()
+                        if n["kind"] == kind and n["state"] in ("sent", "delivered")
+                    )
+
+            def climbed() -> bool:
+                feed(8.0)
+                return len(told("escalate")) == 2
+
+            wait_until(climbed, 40, "the ladder has climbed")
+
+            def over() -> bool:
+                feed(2.0)
+                return len(told("clear")) == 2
+
+            wait_until(over, 40, "the all-clear was delivered")
+            cut_ms = next_ms - 1
+            readings = {s: house.readings.between(s, 0, cut_ms) for s in house.readings.series()}
+            rule = Rule("1", 0, "SB", ("strawberry",), 300, {})
+            expected = {
+                (f.code, f.began_at_ms, f.fired_at_ms, f.cleared_at_ms)
+                for f in judge(Asked((rule,), readings, ()), cut_ms).facts
+                if f.cleared_at_ms is not None
+            }
+
+            def right() -> bool:
+                with closing(open_facts_reader(house.path("facts.db"))) as reader:
+                    facts = reader.facts(RoomId("r1"), active=False)
+                return {
+                    (f.code, f.began_at_ms, f.fired_at_ms, f.cleared_at_ms) for f in facts
+                } == expected
+
+            wait_until(right, 20, "the facts are those of the specification")
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+        assert told("raise") == {"op sms": 1}
+        assert told("escalate") == {"op voice": 1, "second sms": 1}
+        assert told("clear") == {"op sms": 1, "second sms": 1}
+        with closing(open_notices_reader(house.path("notices.db"))) as reader:
+            sent = [n for n in reader.notices() if n["state"] in ("sent", "delivered")]
+        with closing(sqlite3.connect(centre.settings.path)) as db:
+            (on_the_phones,) = db.execute("SELECT count(*) FROM message WHERE mine = 0").fetchone()
+        assert on_the_phones == len(sent)
