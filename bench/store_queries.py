@@ -79,7 +79,7 @@ def ask_all(reader: ReadingReader, series: list[Series], days: int) -> None:
     )
     told(
         f"a week's low, high and mean of {len(series):,}",
-        lambda: [reader.buckets(one, week_ms, end_ms, end_ms - week_ms) for one in series],
+        lambda: reader.overview(week_ms, end_ms),
     )
 
 

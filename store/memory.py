@@ -183,6 +183,13 @@ class MemoryStore:
             for b, c in sorted(counts.items())
         ]
 
+    def overview(self, start_ms: int, end_ms: int) -> dict[Series, Bucket]:
+        return {
+            series: bucket
+            for series in self.series()
+            for bucket in self.buckets(series, start_ms, end_ms, max(end_ms - start_ms, 1))
+        }
+
     def conflicts(self, series: Series, start_ms: int, end_ms: int) -> list[Conflict]:
         rows = []
         for ts, values in sorted(self._values.get(series, {}).items()):

@@ -150,6 +150,10 @@ class ReadingReader(Protocol):
         """Valid readings in buckets that start at multiples of ``width_ms`` from ``start_ms``."""
         ...
 
+    def overview(self, start_ms: int, end_ms: int) -> dict[Series, Bucket]:
+        """Every series' valid readings of the span as one bucket; those without any are left out."""
+        ...
+
     def conflicts(self, series: Series, start_ms: int, end_ms: int) -> list[Conflict]:
         """The losers' values of keys in conflict, oldest first."""
         ...

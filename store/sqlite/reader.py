@@ -29,6 +29,7 @@ from store.sqlite.schema import HOUR_MS, open_reader
 
 PAGE_ROWS = 50_000
 PAGE_HOURS = 24 * 92
+OVERVIEW_HOURS = 24 * 8  # of all series
 SPAN_FIELDS = 4  # of an arrival's blob: series id, first_ms, last_ms, rows
 TOTALS = ("stored", "duplicates", "conflicts", "quarantined", "batches", "too_late")
 
@@ -46,6 +47,15 @@ _ROLLED_BUCKETS = (
     _HOURS + f"SELECT (r.hour * {HOUR_MS} - ?4) / ?5, sum(n), min(low), max(high), sum(total) "  # noqa: S608 - constants
     "FROM h CROSS JOIN rollup r ON r.hour = h.x AND r.series = ?3 "
     "WHERE n > 0 GROUP BY 1 ORDER BY 1"
+)
+_ROLLED_OVERVIEW = (
+    "SELECT series, sum(n), min(low), max(high), sum(total) FROM rollup "
+    "WHERE hour >= ? AND hour < ? AND n > 0 GROUP BY series"
+)
+_RAW_OVERVIEW = (
+    "SELECT series, count(*), min(count), max(count), sum(count) FROM reading "  # noqa: S608 - constants
+    "WHERE hour >= ?1 / 3600000 AND hour <= (?2 - 1) / 3600000 AND ts >= ?1 AND ts < ?2 "
+    f"AND quality & {int(NOT_VALID)} = 0 GROUP BY series"
 )
 
 
@@ -214,6 +224,37 @@ class SqliteReader:
                         width_ms,
                     ),
                 )
+        return found
+
+    def overview(self, start_ms: int, end_ms: int) -> dict[Series, Bucket]:
+        merged: dict[int, list[int]] = {}
+        first_ms, last_ms = self._recorded(start_ms, end_ms)
+        for page_ms in range(first_ms // HOUR_MS * HOUR_MS, last_ms, OVERVIEW_HOURS * HOUR_MS):
+            from_ms = max(first_ms, page_ms)
+            to_ms = min(last_ms, page_ms + OVERVIEW_HOURS * HOUR_MS)
+            for row in self._overview_page(from_ms, to_ms):
+                _merge_bucket(merged, row)
+        return {self._name(id_): Bucket(start_ms, *row) for id_, row in merged.items()}
+
+    def _recorded(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """The span cut to the hours that there are."""
+        first, last = self._rows("SELECT min(first_ts), max(ts) FROM latest")[0]
+        if first is None:
+            return 0, 0
+        return max(start_ms, first // HOUR_MS * HOUR_MS), min(end_ms, last + 1)
+
+    def _overview_page(self, from_ms: int, to_ms: int) -> list[tuple[Any, ...]]:
+        """One read transaction: whole closed hours from the rollup, what is beside them raw."""
+        with self._one_at_a_time, self._db:
+            first = -(-from_ms // HOUR_MS)
+            beyond = max(first, min(self._closed(), to_ms // HOUR_MS))
+            found = self._rows(_ROLLED_OVERVIEW, (first, beyond))
+            for start_ms, end_ms in (
+                (from_ms, min(first * HOUR_MS, to_ms)),
+                (beyond * HOUR_MS, to_ms),
+            ):
+                if start_ms < end_ms:
+                    found += self._rows(_RAW_OVERVIEW, (start_ms, end_ms))
         return found
 
     def _closed(self) -> int:

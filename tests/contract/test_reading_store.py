@@ -316,6 +316,34 @@ def test_buckets_count_valid_readings_whatever_hours_are_closed(
     assert store.buckets(AIR, start, end, width) == expected(rows, start, end, width)
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        pytest.param(NOON, NOON + 9 * HOUR, id="whole-hours"),
+        pytest.param(NOON + 7 * MINUTE, NOON + 8 * HOUR + 7, id="inside-hours"),
+        pytest.param(NOON + 7 * MINUTE, NOON + 12 * MINUTE, id="inside-one-hour"),
+        pytest.param(0, NOON * 2, id="all-time"),
+        pytest.param(NOON + 100 * DAY, NOON + 101 * DAY, id="after-everything"),
+    ],
+)
+@pytest.mark.parametrize("stored_at", [NOON, NOON + 5 * HOUR, NOON + 30 * HOUR])
+def test_the_overview_is_one_bucket_for_each_series(
+    store: ReadingStore, start: int, end: int, stored_at: int
+) -> None:
+    rows = [(NOON + i * 5 * MINUTE, i * 3 - 40, 2 if i % 7 == 0 else 0) for i in range(120)]
+    store.write([batch(1, *rows), batch(2, *rows[:30], series=DOOR)], stored_at)
+
+    found = store.overview(start, end)
+
+    for series, sent in ((AIR, rows), (DOOR, rows[:30])):
+        wanted = expected(sent, start, end, end - start)
+        got = found.get(series)
+        assert got is None or got.start_ms == start
+        assert (got and [got.n, got.low, got.high, got.total]) == (
+            [wanted[0].n, wanted[0].low, wanted[0].high, wanted[0].total] if wanted else None
+        )
+
+
 # -- quarantine, statuses, totals ---------------------------------------------------------
 
 
