@@ -15,7 +15,14 @@ from typing import Any
 from domain.exposure import GAP_INTERVALS, Exposure, Limits, expose, valid
 from domain.judgement import Rule
 from domain.lot import lot_event, lot_object, rfc3339
-from domain.profile import NEVER, WARNINGS_HIGH, WARNINGS_LOW, ResolvedRule, resolve
+from domain.profile import (
+    NEVER,
+    WARNINGS_HIGH,
+    WARNINGS_LOW,
+    Impossible,
+    ResolvedRule,
+    resolve,
+)
 from domain.reading import Columns, RoomId, Series
 from domain.stay import Folded, Stay
 from store.facts_ports import FactsReader, StoredFact
@@ -126,18 +133,28 @@ def limits_of(
             if at_ms > version.from_ms and (end_ms is None or at_ms < end_ms)
         ]
         for from_ms, overrides in turns:
-            resolved = resolve(
-                Rule(
-                    f"m{version.m}",
-                    from_ms,
-                    version.profile,
-                    version.commodities,
-                    version.interval_s,
-                    overrides,
-                )
-            )
-            found.append(_reference(from_ms, version, resolved))
+            found.append(_reference(from_ms, version, _resolved(version, overrides)))
     return found or [Limits(0, DEFAULT_INTERVAL_MS, None, None, "none")]
+
+
+def _resolved(version: RuleVersion, overrides: Mapping[str, Any]) -> ResolvedRule:
+    """Overrides that were meant for a rule which a later record has replaced may be impossible
+    with the new one; then the rule holds as it is."""
+    try:
+        return resolve(_rule(version, overrides))
+    except Impossible:
+        return resolve(_rule(version, version.overrides))
+
+
+def _rule(version: RuleVersion, overrides: Mapping[str, Any]) -> Rule:
+    return Rule(
+        f"m{version.m}",
+        version.from_ms,
+        version.profile,
+        version.commodities,
+        version.interval_s,
+        overrides,
+    )
 
 
 def _reference(from_ms: int, version: RuleVersion, resolved: ResolvedRule) -> Limits:

@@ -193,7 +193,9 @@ class RecordsReader(Protocol):
         ...
 
     def cases(self, room: RoomId | None = None) -> list[Mapping[str, Any]]:
-        """What people said of cases: cause, action, disposition, person; newest first."""
+        """What people said of cases, newest first: ``{"fact_id", "room", "said", "by",
+        "recorded_at_ms", "m"}``. ``said`` holds some of cause, action, disposition (lot id to
+        release | sort | downgrade | destroy), person, note, closed; the newest word stands."""
         ...
 
 
@@ -247,8 +249,9 @@ class Records(RecordsReader, Protocol):
     def capture(
         self, events: Sequence[Mapping[str, Any]], *, by: str, now_ms: int
     ) -> list[ChangeNo]:
-        """Validated EPCIS events; a repeated eventID is idempotent. Events that move a lot into
-        or out of a room also record the room's lot_in or lot_out action."""
+        """Validated EPCIS events; a repeated eventID is idempotent, with other content refused;
+        an error declaration repeats its event's id. Events that move a lot into or out of a
+        room also record the room's lot_in or lot_out action."""
         ...
 
     def say_of_case(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.lot import bare, instant_ms
+from domain.lot import bare, instant_ms, rfc3339
 from store.records.ports import EpcisEvent
 from traceability.epcis.schema import EVENT_TYPES
 
@@ -82,7 +82,12 @@ def query(events: Iterable[EpcisEvent], params: Params) -> Page:
         found = [event for event in found if key(event) > after]
     page = found[:per_page]
     more = _make_token(key(page[-1])) if len(found) > per_page else None
-    return Page([dict(event.body) for event in page], more)
+    return Page([_shown(event) for event in page], more)
+
+
+def _shown(event: EpcisEvent) -> dict[str, Any]:
+    """With the time at which it was taken in, which is ours to say (EPCIS 2.0, 7.4.1)."""
+    return {**event.body, "recordTime": rfc3339(event.record_time_ms)}
 
 
 def _test(name: str, wanted: Sequence[str]) -> _Test | None:

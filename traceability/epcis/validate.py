@@ -20,6 +20,8 @@ Event = NewType("Event", dict[str, Any])  # validated, CBV words bare, with its 
 
 MOST_EVENTS = 10_000
 MOST_PROBLEMS = 50
+MOST_DEPTH = 32
+YEAR_10000_MS = 253_402_300_800_000
 
 
 class Invalid(Exception):
@@ -65,6 +67,7 @@ def _events(bodies: list[Any], where: str) -> list[Event]:
         problems += found
         if not found:
             try:
+                canonical(body)  # whatever is signed or hashed later must have such a form
                 events.append(_normalised(body))
             except (ValueError, OverflowError) as error:
                 problems.append(f"{here}: {error}")
@@ -78,6 +81,8 @@ def _events(bodies: list[Any], where: str) -> list[Event]:
 def _event_problems(body: object, here: str) -> list[str]:
     if not isinstance(body, dict):
         return [f"{here}: not an object"]
+    if _too_deep(body):
+        return [f"{here}: nested deeper than {MOST_DEPTH}"]
     kind = body.get("type")
     if not isinstance(kind, str) or kind not in EVENTS:
         return [f"{here}.type: one of {', '.join(EVENTS)}"]
@@ -86,13 +91,16 @@ def _event_problems(body: object, here: str) -> list[str]:
 
 def _problems(name: str, instance: object, here: str) -> list[str]:
     found = []
-    for error in _validator(name).iter_errors(instance):
-        place = here
-        for step in error.instance_path:
-            place += f"[{step}]" if isinstance(step, int) else f".{step}"
-        found.append(f"{place.lstrip('.') or 'document'}: {error.message[:200]}")
-        if len(found) >= MOST_PROBLEMS:
-            break
+    try:
+        for error in _validator(name).iter_errors(instance):
+            place = here
+            for step in error.instance_path:
+                place += f"[{step}]" if isinstance(step, int) else f".{step}"
+            found.append(f"{place.lstrip('.') or 'document'}: {error.message[:200]}")
+            if len(found) >= MOST_PROBLEMS:
+                break
+    except UnicodeEncodeError as error:  # a lone surrogate: no UTF-8 says it
+        found.append(f"{here or 'document'}: {error.reason}")
     return found
 
 
@@ -101,9 +109,23 @@ def _normalised(body: Mapping[str, Any]) -> Event:
     for field, words in (("bizStep", BUSINESS_STEPS), ("disposition", DISPOSITIONS)):
         if field in event and bare(event[field]) in words:
             event[field] = bare(event[field])
-    instant_ms(event["eventTime"])
+    if not 0 <= instant_ms(event["eventTime"]) < YEAR_10000_MS:
+        raise ValueError("eventTime: between 1970 and 9999")
     event.setdefault("eventID", event_id(event))
     return Event(event)
+
+
+def _too_deep(value: object) -> bool:
+    """What is nested deeper than any event's sense would be a weapon against its readers."""
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def event_id(event: Mapping[str, Any]) -> str:

@@ -92,6 +92,12 @@ def test_more_than_max_event_count_is_an_error_and_not_a_part() -> None:
         query(EVENTS, {"maxEventCount": "4"})
 
 
+def test_an_event_comes_back_with_the_time_at_which_it_was_taken_in() -> None:
+    assert query(EVENTS, {"EQ_eventID": "urn:e:1"}).events == [
+        {**EVENTS[0].body, "recordTime": "2026-06-01T12:01:00Z"}
+    ]
+
+
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 def test_pages_follow_one_another_though_events_come_in_between(direction: str) -> None:
     params = {"perPage": "2", "orderBy": "eventTime", "orderDirection": direction}

@@ -79,6 +79,13 @@ def test_each_kind_of_event_is_taken_alone_in_a_list_and_in_a_document(
     assert validate(event) == validate([event]) == validate(document)
 
 
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 def changed(**fields: Any) -> dict[str, Any]:
     return {k: v for k, v in {**OBJECT, **fields}.items() if v is not ...}
 
@@ -114,6 +121,14 @@ def changed(**fields: Any) -> dict[str, Any]:
         ),
         pytest.param({**TRANSFORMATION, "action": "ADD"}, "action", id="transformation-has-no-action"),
         pytest.param("text", "not an object", id="not-an-object"),
+        pytest.param(changed(eventTime="1969-12-31T23:59:59Z"), "eventTime", id="before-1970"),
+        pytest.param(changed(eventTime="9999-12-31T23:59:59-14:00"), "eventTime", id="year-10000"),
+        pytest.param(changed(**{"a:b": nested(40)}), "nested", id="too-deep"),
+        pytest.param(changed(**{"a:b": nested(100_000)}), "nested", id="far-too-deep"),
+        pytest.param(changed(**{"a:b": 2**60, "eventID": "urn:uuid:1"}), "2**53", id="inexact"),
+        pytest.param(changed(**{"a:b": float("nan")}), "NaN", id="not-a-number"),
+        pytest.param(changed(**{"a:b": "\ud800"}), "surrogate", id="lone-surrogate"),
+        pytest.param(changed(**{"a:\ud800": 1}), "surrogate", id="lone-surrogate-in-a-name"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_place(event: Any, place: str) -> None:
