@@ -307,7 +307,7 @@ class Installation:
             readings_path=str(self.server / "readings.db"),
             records_path=str(self.server / "records.db"),
             facts_path=str(self.server / "facts.db"),
-            cursor_path=str(self.server / "influx.db"),
+            cursor_path=str(self.server / "influx-cursor.json"),
         )
 
     def alerts_settings(self) -> "alerts.settings.Settings":
@@ -354,7 +354,7 @@ class Installation:
             session_key_file=str(self.keys / "session.key"),
             base_url=self.base_url,
             status_path=str(self.folder / "status.json"),
-            influx_cursor_path=str(self.server / "influx.db") if self.file.influx.url else "",
+            influx_cursor_path=str(self.server / "influx-cursor.json") if self.file.influx.url else "",
             signing_public_key_file=str(self.keys / "signing.pub"),
             demo_phone_url=self.phone_url,
             timezone=self.file.timezone,
