@@ -8,6 +8,7 @@ second supervisor out. In production systemd or compose does this job.
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,8 @@ STOP_PHASES = (  # who reads stops before who writes, brokers last
     ("broker", "edge-broker"),
 )
 WATCH_S = 0.05
+LOG_BYTES = 32 << 20  # then a log begins anew, and the part before is kept once
+LOG_WATCH_S = 30.0
 
 
 class AlreadyUp(Exception):
@@ -85,6 +88,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="supervisor")
         self._lock_file = -1
         self._reported: Report | None = None
+        self._trim_logs_s = 0.0
 
     def start(self) -> None:
         """``AlreadyUp`` when the folder has a supervisor."""
@@ -131,6 +135,7 @@ class Supervisor:
                 for child in self._children:
                     self._tend(child)
                 self._report()
+                self._trim_logs()
                 self._stopping.wait(WATCH_S)
             for phase in STOP_PHASES:
                 self._end([c for c in self._children if _kind(c.role) in phase])
@@ -203,6 +208,16 @@ class Supervisor:
         if report != self._reported:
             _replace(report_path(self._folder), msgspec.json.encode(report))
             self._reported = report
+
+    def _trim_logs(self) -> None:
+        """A role keeps its log open to append, so the file is emptied, not moved."""
+        if time.monotonic() < self._trim_logs_s:
+            return
+        self._trim_logs_s = time.monotonic() + LOG_WATCH_S
+        for path in (self._folder / "logs").glob("*.log"):
+            if path.stat().st_size > LOG_BYTES:
+                shutil.copyfile(path, path.with_suffix(".log.1"))
+                os.truncate(path, 0)
 
     def _pid_file(self, role: str) -> Path:
         return self._folder / "pids" / f"{role}.pid"

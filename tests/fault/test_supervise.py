@@ -11,7 +11,7 @@ import pytest
 
 from coldtrail.init import init_data
 from coldtrail.settings import Installation
-from coldtrail.supervise import AlreadyUp, Supervisor, is_up
+from coldtrail.supervise import LOG_BYTES, AlreadyUp, Supervisor, is_up
 from tests.support.servers import free_port, require, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
@@ -101,6 +101,17 @@ def test_roles_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
 
     assert pids
     assert not is_up(installation.folder)
+
+
+def test_a_log_that_grew_large_begins_anew_and_its_past_is_kept_once(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    log = installation.folder / "logs" / "broker.log"
+    log.write_bytes(b"x" * (LOG_BYTES + 1))
+    with Supervisor(installation, ["broker"]):
+        wait_until(lambda: log.with_suffix(".log.1").exists(), 10, "the past is kept")
+        wait_until(lambda: 0 < log.stat().st_size < 100_000, 10, "the role writes on")
+
+    assert log.with_suffix(".log.1").stat().st_size > LOG_BYTES
 
 
 def test_status_answers_in_a_folder_where_nothing_runs(tmp_path: Path) -> None:
