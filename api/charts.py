@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 NAME_HEIGHT = 12  # px: nearer than this, two names run into each other
+APART = 12  # per cent of a phone's width that the words of a time need
 TOP, BOTTOM = 8, 40  # above the plot; below it: alarms, pauses and the times
 
 
@@ -207,8 +208,12 @@ def _scale(chart: Chart, frame: _Frame) -> str:
         words = number(value) + (f" {escape(chart.unit)}" if value == shown[-1] else "")
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
         parts.append(f'<text class="scale" x="4" y="{_n(frame.y(value) - 3)}">{words}</text>')
+    last = -100.0
     for at_ms, words in chart.ticks:
         x = frame.x(at_ms)
+        if x - last < APART:
+            continue
+        last = x
         anchor = "start" if x < 6 else "end" if x > 92 else "middle"
         parts.append(
             f'<line class="grid" x1="{_n(x)}%" x2="{_n(x)}%" y1="{TOP}" y2="{frame.plot_bottom}"/>'

@@ -1,12 +1,14 @@
 """Lots, a lot's journey, and forms that each become one EPCIS event."""
 
 from functools import partial
+from typing import cast
 from uuid import uuid4
 
 import segno
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from api.buyers import Buyers
 from api.console.pages import field, form_instant, form_of, page
 from api.context import InContext
 from api.lots import NewLot, add_lot, all_events, folded, journey, move_lot
@@ -87,6 +89,7 @@ async def lot(lot: str, request: Request, context: InContext) -> Response:
         steps=steps,
         misfits={m.event: m.reason for m in stays.misfits if m.object == lot_object(found.id)},
         in_now=next((registry.rooms.get(stay.room) for stay in mine if stay.to_ms is None), None),
+        reports=cast(Buyers, request.app.state.buyers).reports(found.code),
         trace=context.sources.trace.ask(lambda reader: reader.lot(found.id)),
         rooms=registry.rooms,
         sites=registry.sites,

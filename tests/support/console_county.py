@@ -212,8 +212,9 @@ def _lots(b: Builder) -> None:
         b.records.capture([to_event(move, BASE_URL)], by="li", now_ms=at_ms + 40_000)
 
 
-def _judged(folder: Path) -> Settings:
-    settings = Settings(
+def settings_of(folder: Path) -> Settings:
+    """What the api is told of a county in ``folder``."""
+    return Settings(
         port=0,
         readings_path=str(folder / "readings.db"),
         records_path=str(folder / "records.db"),
@@ -224,6 +225,10 @@ def _judged(folder: Path) -> Settings:
         session_key_file=str(folder / "keys" / "session.key"),
         base_url=BASE_URL,
     )
+
+
+def _judged(folder: Path) -> Settings:
+    settings = settings_of(folder)
     Path(settings.admin_token_file).write_text(TOKEN)
     signing = folder / "keys" / "signing.key"
     pem = Ed25519PrivateKey.generate().private_bytes(

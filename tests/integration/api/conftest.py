@@ -1,0 +1,36 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.settings import Settings
+from tests.integration.api.county import served
+from tests.support.console_county import build, settings_of
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("county")
+    build(folder)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def county(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Served once; tests that use it change nothing."""
+    with served(_copy(built, tmp_path_factory.mktemp("shared"))) as client:
+        yield client
+
+
+@pytest.fixture
+def own_county(built: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """For a test that records something."""
+    with served(_copy(built, tmp_path / "own")) as client:
+        yield client
+
+
+def _copy(built: Path, folder: Path) -> Settings:
+    shutil.copytree(built, folder, dirs_exist_ok=True)
+    return settings_of(folder)

@@ -1,0 +1,248 @@
+"""The console and the buyer's page as a browser without JavaScript meets them."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.api.county import BEARER, empty, served
+from tests.support.console_county import CODE, TOKEN
+from traceability.certificate import Verified, verify
+
+PAGES = ("/", "/alarms", "/alarms?which=cases", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
+         "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d")  # fmt: skip
+
+
+@pytest.fixture
+def person(county: httpx.Client) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=county.base_url, timeout=20) as client:
+        sign_in(client)
+        yield client
+
+
+@pytest.fixture
+def doer(own_county: httpx.Client) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=own_county.base_url, timeout=20) as client:
+        sign_in(client)
+        yield client
+
+
+def sign_in(client: httpx.Client) -> None:
+    answer = client.post("/signin", data={"token": TOKEN})
+    assert answer.status_code == 303, answer.text
+
+
+def page(client: httpx.Client, path: str, status: int = 200) -> str:
+    answer = client.get(path, follow_redirects=False)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def send(client: httpx.Client, page_path: str, action: str, fields: dict[str, str]) -> str:
+    """As the page's own form would."""
+    mark = re.search(r'name="mark" value="([0-9a-f]+)"', page(client, page_path))
+    assert mark is not None
+    answer = client.post(action, data={"mark": mark[1], **fields})
+    assert answer.status_code == 303, answer.text
+    return page(client, answer.headers["location"])
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_behind_sign_in_sends_a_stranger_to_sign_in(county: httpx.Client, path: str) -> None:
+    with httpx.Client(base_url=county.base_url) as stranger:
+        answer = stranger.get(path)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/signin")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_there_in_both_languages(person: httpx.Client, path: str, lang: str) -> None:
+    person.get("/language", params={"to": lang})
+    answer = person.get(path)
+
+    assert answer.status_code == 200
+    assert f'<html lang="{"zh-CN" if lang == "zh" else "en"}">' in answer.text
+    assert len(answer.content) < 80_000
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_wrong_token_is_refused(county: httpx.Client) -> None:
+    with httpx.Client(base_url=county.base_url) as stranger:
+        assert stranger.post("/signin", data={"token": "guess"}).status_code == 403
+        assert stranger.get("/signin", params={"token": "guess"}).status_code == 403
+        assert stranger.get("/").status_code == 303
+
+
+def test_the_session_cookie_is_for_the_server_alone(county: httpx.Client) -> None:
+    with httpx.Client(base_url=county.base_url) as client:
+        cookie = client.post("/signin", data={"token": TOKEN}).headers["set-cookie"]
+
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert TOKEN not in cookie
+
+
+def test_a_one_time_link_signs_in_once(county: httpx.Client) -> None:
+    link = county.post("/api/v1/signin-links", headers=BEARER).json()["url"]
+    with httpx.Client() as first, httpx.Client() as second:
+        assert first.get(link).status_code == 303
+        assert second.get(link).status_code == 403
+
+
+def test_another_sites_form_changes_nothing(doer: httpx.Client) -> None:
+    answer = doer.post("/rooms/berry/actions", data={"kind": "standby_started"})
+    assert answer.status_code == 403
+    answer = doer.post("/api/v1/rooms/berry/actions", json={"id": "x", "kind": "ack"})
+    assert answer.status_code == 401
+
+
+def test_what_needs_me_comes_first_and_in_order(person: httpx.Client) -> None:
+    text = page(person, "/?lang=en")
+
+    order = [text.index(words) for words in
+             ("Active alarms", "Far too warm", "Open cases", "Past excursions", "All rooms")]  # fmt: skip
+    assert order == sorted(order)
+
+
+def test_a_silent_alarm_says_why(person: httpx.Client) -> None:
+    assert "on standby (empty) since" in page(person, "/rooms/van?lang=en")
+
+
+def test_an_alarm_is_acknowledged_and_its_case_closed(doer: httpx.Client) -> None:
+    alarms = doer.get("/api/v1/alarms", params={"room": "berry"}, headers=BEARER).json()["alarms"]
+    fact = next(one["id"] for one in alarms if one["code"] == "CRIT_HIGH")
+    here = f"/alarms/{fact}"
+
+    assert "Acknowledged by admin" in send(doer, f"{here}?lang=en", f"{here}/ack", {}) or (
+        "admin" in page(doer, here)
+    )
+    said = {"cause": "door", "action": "closed it", "lot:lot-berry": "sort", "close": "1"}
+    send(doer, here, f"{here}/case", said)
+
+    cases = doer.get("/api/v1/cases", params={"room": "berry"}, headers=BEARER).json()["cases"]
+    case = next(one for one in cases if one["id"] == fact)
+    assert not case["open"]
+    assert case["said"]["cause"] == "door"
+    assert case["said"]["disposition"] == {"lot-berry": "sort"}
+
+
+def test_a_past_excursion_is_seen_once(doer: httpx.Client) -> None:
+    before = page(doer, "/?lang=en")
+    facts = re.findall(r'name="fact" value="([^"]+)"', before)
+    assert facts
+
+    mark = re.search(r'name="mark" value="([0-9a-f]+)"', before)
+    assert mark is not None
+    doer.post("/seen", data={"mark": mark[1], "fact": facts})
+
+    assert "Past excursions" not in page(doer, "/?lang=en")
+
+
+def test_the_room_is_told_what_goes_on(doer: httpx.Client) -> None:
+    text = send(doer, "/rooms/peach", "/rooms/peach/actions", {"kind": "loading_started"})
+
+    assert 'value="loading_ended"' in text
+    assert 'value="loading_started"' not in text
+
+
+def test_a_probe_finds_its_room(doer: httpx.Client) -> None:
+    assert "mqtt:gw-east:shed" in page(doer, "/probes")
+
+    send(doer, "/probes", "/probes", {"probe": "mqtt:gw-east:shed", "room": "frozen"})
+
+    probes = doer.get("/api/v1/probes", params={"room": "frozen"}, headers=BEARER).json()["probes"]
+    assert "mqtt:gw-east:shed" in [one["probe"] for one in probes]
+
+
+def test_a_lot_goes_its_way_by_forms(doer: httpx.Client) -> None:
+    new = {"key": "aabbccddeeff00112233", "commodity": "strawberry", "quantity_kg": "55",
+           "producer": "=HYPERLINK(\"x\")<b>", "site": "liu"}  # fmt: skip
+    text = send(doer, "/lots", "/lots", new)
+    assert "=HYPERLINK(&#34;x&#34;)&lt;b&gt;" in text
+    lot = "/lots/lot-aabbccddeeff"
+    for fields in (
+        {"kind": "put_in", "room": "berry"},
+        {"kind": "taken_out", "room": "berry"},
+        {"kind": "packed", "site": "liu", "pack": "box-1"},
+        {"kind": "shipped", "site": "liu"},
+    ):
+        text = send(doer, lot, f"{lot}/events", fields)
+
+    assert text.count("<li><b>") == 5
+
+
+def test_a_form_sent_twice_is_one_event(doer: httpx.Client) -> None:
+    fields = {"kind": "taken_out", "room": "berry", "key": "once", "at": "2026-06-02T13:00"}
+    for _ in range(2):
+        send(doer, "/lots/lot-berry", "/lots/lot-berry/events", fields)
+
+    lot = doer.get("/api/v1/lots/lot-berry", headers=BEARER).json()
+    assert [one["kind"] for one in lot["events"]].count("taken_out") == 1
+
+
+@pytest.mark.parametrize("path", ["/rooms/none", "/sites/x", "/lots/x", "/alarms/x", "/nowhere"])
+def test_what_is_not_there_is_a_page_that_says_so(person: httpx.Client, path: str) -> None:
+    assert "<h1>" in page(person, path, 404)
+
+
+def test_the_console_says_what_is_not_ready(tmp_path: Path) -> None:
+    with served(empty(tmp_path / "new")) as client:
+        sign_in(client)
+        for path in ("/", "/alarms", "/lots", "/probes", "/pipeline"):
+            assert client.get(path).status_code == 200
+        text = page(client, "/?lang=en")
+        assert "Alarm facts not ready yet" in text
+        assert "Nothing needs you now" not in text
+
+
+def test_a_buyer_needs_no_sign_in_and_reads_first_until_when(county: httpx.Client) -> None:
+    with httpx.Client(base_url=county.base_url) as buyer:
+        answer = buyer.get(f"/t/{CODE}", params={"lang": "en"})
+
+    body = answer.text[answer.text.index("<body>") :]
+    first = re.sub(r"<[^>]+>", "", body).strip().splitlines()[0]
+    assert re.fullmatch(r"Recorded until 2 Jun 13:\d\d, Liulin village store · Strawberry room; "
+                        r"nothing known after", first)  # fmt: skip
+    assert ">Fail<" in answer.text
+    assert "<script" not in answer.text
+    assert len(answer.content) < 100_000
+
+
+def test_the_certificate_that_a_buyer_fetches_verifies(county: httpx.Client) -> None:
+    with httpx.Client(base_url=county.base_url) as buyer:
+        answer = buyer.get(f"/t/{CODE}/certificate.json")
+        first = buyer.get(f"/t/{CODE}/certificate.json", params={"version": 1})
+        none = buyer.get(f"/t/{CODE}/certificate.json", params={"version": 99})
+
+    assert isinstance(verify(answer.content), Verified)
+    assert json.loads(first.content)["version"] == 1
+    assert none.status_code == 404
+
+
+@pytest.mark.parametrize("code", ["zzzzzzzzzzzz", "..%2f..%2fetc", "a'b", "x" * 60])
+def test_a_code_that_is_none_tells_nothing(county: httpx.Client, code: str) -> None:
+    with httpx.Client(base_url=county.base_url) as buyer:
+        assert buyer.get(f"/t/{code}").status_code == 404
+
+
+def test_a_buyer_reports_a_problem_and_is_thanked(own_county: httpx.Client) -> None:
+    with httpx.Client(base_url=own_county.base_url, follow_redirects=True) as buyer:
+        answer = buyer.post(f"/t/{CODE}/report?lang=en", data={"text": "<b>mould</b>"})
+        assert answer.status_code == 200
+
+        sign_in_client = httpx.Client(base_url=own_county.base_url)
+        with sign_in_client:
+            sign_in(sign_in_client)
+            text = page(sign_in_client, "/lots/lot-berry")
+    assert "&lt;b&gt;mould&lt;/b&gt;" in text
+
+
+def test_styles_are_kept_by_the_phone(county: httpx.Client) -> None:
+    css = county.get("/assets/console.css")
+
+    assert "immutable" in css.headers["cache-control"]
+    assert county.get("/assets/..%2fpages.py").status_code in (303, 404)
