@@ -7,6 +7,7 @@ carries only some roles can use the rest.
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +78,7 @@ def up(*, data: Data = HERE) -> None:
     installation = settings.load(data)
     logs.to_stderr("up", installation.now_ms())
     supervisor = Supervisor(installation)
+    _ports_are_free(installation)
     try:
         supervisor.start()
     except AlreadyUp as error:
@@ -409,6 +411,21 @@ def _reading_line(probe: str, quantity: str, count: int, at_ms: int, timed: bool
     at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     when = at.replace("+00:00", "Z") if timed else "no time: the arrival counts"
     return f"{when}  {probe}  {quantity}  {known.value(count)} {known.unit}"
+
+
+def _ports_are_free(installation: Installation) -> None:
+    """Roles of a supervisor that was killed a moment ago get the time to end."""
+    from coldtrail.doctor import taken_ports
+    from coldtrail.supervise import is_up
+
+    deadline_s = time.monotonic() + 5
+    while taken := taken_ports(installation):
+        if is_up(installation.folder):
+            return  # they are its own; starting a second time is refused by its lock
+        if time.monotonic() > deadline_s:
+            ports = ", ".join(map(str, taken))
+            raise Failed(f"another program listens on port {ports}: change port_base")
+        time.sleep(0.1)
 
 
 def _say_where(installation: Installation) -> None:

@@ -96,15 +96,18 @@ def _secrets(installation: Installation) -> Finding:
 
 
 def _ports(installation: Installation) -> list[Finding]:
-    ports = [installation.port(i) for i in range(5)]
-    ports += [edge.port(i) for edge in installation.edges() for i in range(3)]
-    taken = [port for port in ports if not _free(port)]
-    if not taken:
-        return [Finding("ok", f"ports: {min(ports)} to {max(ports)} are free")]
-    return [
-        Finding("wrong", f"port {port}: taken by another program", "change port_base")
-        for port in taken
-    ]
+    ports = installation.ports()
+    if taken := taken_ports(installation):
+        return [
+            Finding("wrong", f"port {port}: taken by another program", "change port_base")
+            for port in taken
+        ]
+    return [Finding("ok", f"ports: {min(ports)} to {max(ports)} are free")]
+
+
+def taken_ports(installation: Installation) -> list[int]:
+    """Ports of the folder that somebody listens on; its own roles, when it is up."""
+    return [port for port in installation.ports() if not _free(port)]
 
 
 def _free(port: int) -> bool:

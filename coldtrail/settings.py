@@ -203,6 +203,11 @@ class Installation:
         """0 api, 1 central MQTT, 2 central NATS, 3 SMPP, 4 phone page."""
         return self.file.port_base + offset
 
+    def ports(self) -> list[int]:
+        """Every port that this folder's roles listen on, or may."""
+        edges = [edge.port(i) for edge in self.edges() for i in range(3)]
+        return [self.port(i) for i in range(5)] + edges
+
     def edges(self) -> list[Edge]:
         return [
             Edge(g, i, self.folder, self.file.port_base) for i, g in enumerate(self.file.gateway)
@@ -354,7 +359,9 @@ class Installation:
             session_key_file=str(self.keys / "session.key"),
             base_url=self.base_url,
             status_path=str(self.folder / "status.json"),
-            influx_cursor_path=str(self.server / "influx-cursor.json") if self.file.influx.url else "",
+            influx_cursor_path=str(self.server / "influx-cursor.json")
+            if self.file.influx.url
+            else "",
             signing_public_key_file=str(self.keys / "signing.pub"),
             demo_phone_url=self.phone_url,
             timezone=self.file.timezone,
