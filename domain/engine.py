@@ -78,8 +78,7 @@ class RoomEngine:
         rule that cannot be, and has then changed nothing.
         """
         known = self._known(horizon_ms)
-        settled_ms = horizon_ms - known.look_ahead_ms
-        while self._kept and self._kept[-1].at_ms > settled_ms:
+        while self._kept and self._kept[-1].at_ms > horizon_ms - known.look_ahead_ms:
             self._kept.pop()
 
         kept = self._mended(known, horizon_ms, read)
@@ -87,6 +86,9 @@ class RoomEngine:
         if kept:
             state, after_ms = kept[-1].state, kept[-1].at_ms
         readings = read(max(after_ms + 1, 0), horizon_ms + 1)
+        # Later than this, what comes next may still tell a jump; and most of what comes is next.
+        newest_ms = max((rows.at_ms[-1] for rows in readings.values() if rows), default=after_ms)
+        settled_ms = min(newest_ms, horizon_ms) - known.look_ahead_ms
         for part in _cuts(readings, Slice(after_ms, settled_ms)):
             if part.upto_ms == settled_ms and settled_ms - part.after_ms < FRESH_MS:
                 break

@@ -12,7 +12,18 @@ from domain.engine import Checkpoint, RoomEngine
 from domain.judgement import Asked
 from domain.reading import Columns, Series
 from domain.room import judge
-from tests.unit.domain.rooms import NOON_MS, MadeUp, Row
+from tests.unit.domain.rooms import (
+    NOON_MS,
+    MadeUp,
+    Row,
+    act,
+    at,
+    columns,
+    points,
+    rule,
+    series,
+    steady,
+)
 
 
 class Store:
@@ -90,3 +101,100 @@ def test_the_engine_agrees_with_the_batch_evaluator_after_every_arrival(
         got = engine.judge(horizon, store.read)
 
         assert got == judge(Asked(room.rules, store.all(), actions), horizon)
+
+
+DAY_MIN = 24 * 60
+Arrays = dict[Series, Columns]
+
+
+class Arrived:
+    """Readings by series, as a store would give them; remembers which spans were read."""
+
+    def __init__(self, readings: Arrays) -> None:
+        self.readings = readings
+        self.asked: list[tuple[int, int]] = []
+
+    def read(self, from_ms: int, to_ms: int) -> Arrays:
+        self.asked.append((from_ms, to_ms))
+        return {of: between(found, from_ms, to_ms) for of, found in self.readings.items()}
+
+    def hours_read(self) -> float:
+        return sum(to_ms - max(from_ms, at(0)) for from_ms, to_ms in self.asked) / 3_600_000
+
+
+def a_month() -> Arrived:
+    return Arrived({series(): steady(3, 30 * DAY_MIN)})
+
+
+def test_a_series_first_heard_of_weeks_late_takes_its_place() -> None:
+    store, engine = a_month(), RoomEngine([rule()])
+    engine.judge(at(30 * DAY_MIN), store.read)
+    store.readings[series("p2")] = points([(2, 9.0)])
+    store.asked.clear()
+
+    engine.touch(at(2), at(2))
+    judgement = engine.judge(at(30 * DAY_MIN), store.read)
+
+    assert [f.code for f in judgement.facts] == ["DATA_GAP_WARN", "DATA_GAP_CRIT"]
+    assert judgement == judge(Asked([rule()], store.readings), at(30 * DAY_MIN))
+
+
+def test_a_late_reading_of_a_known_series_reads_a_day_at_most() -> None:
+    store, engine = a_month(), RoomEngine([rule()])
+    engine.judge(at(30 * DAY_MIN), store.read)
+    late = points([(2, 3.0)])
+    known = store.readings[series()]
+    store.readings[series()] = columns([*known, *late])
+    store.asked.clear()
+
+    engine.touch(at(2), at(2))
+    engine.judge(at(30 * DAY_MIN), store.read)
+
+    assert store.hours_read() < 24
+
+
+def test_the_next_reading_costs_less_than_an_hour_of_the_past() -> None:
+    store, engine = a_month(), RoomEngine([rule()])
+    engine.judge(at(29 * DAY_MIN), store.read)
+    store.asked.clear()
+
+    engine.touch(at(29 * DAY_MIN + 5), at(29 * DAY_MIN + 5))
+    engine.judge(at(29 * DAY_MIN + 5), store.read)
+
+    assert store.hours_read() < 1
+
+
+def test_an_engine_goes_on_from_the_checkpoints_of_another() -> None:
+    store, first = Arrived({series(): steady(5, 2 * DAY_MIN)}), RoomEngine([rule()])
+    first.judge(at(DAY_MIN), store.read)
+    store.asked.clear()
+
+    second = RoomEngine([rule()], (), restored(first.checkpoints()))
+    judgement = second.judge(at(2 * DAY_MIN), store.read)
+
+    assert judgement == judge(Asked([rule()], store.readings), at(2 * DAY_MIN))
+    assert store.hours_read() < 25
+
+
+def test_a_rule_said_later_holds_from_its_own_instant() -> None:
+    store, engine = Arrived({series(): steady(5, DAY_MIN)}), RoomEngine([rule()])
+    engine.judge(at(DAY_MIN), store.read)
+    rules = [rule(), rule(from_ms=at(600), WARN_HIGH={"limit_c": 6})]
+
+    engine.govern(rules)
+    judgement = engine.judge(at(DAY_MIN), store.read)
+
+    assert judgement == judge(Asked(rules, store.readings), at(DAY_MIN))
+    assert judgement.facts[0].cleared_at_ms == at(600)
+
+
+def test_the_first_lot_ever_changes_what_is_known_of_the_time_before() -> None:
+    store = Arrived({series(): points([(0, -127), (5, -127), (DAY_MIN, 2)])})
+    engine = RoomEngine([rule()])
+    before = engine.judge(at(DAY_MIN), store.read)
+
+    engine.note([act(DAY_MIN, "lot_in", lot="a")])
+    after = engine.judge(at(DAY_MIN), store.read)
+
+    assert next(f.level for f in before.facts if f.code == "SENSOR_RANGE") == "critical"
+    assert next(f.level for f in after.facts if f.code == "SENSOR_RANGE") == "warning"
