@@ -5,7 +5,6 @@ into pages that each end their transaction; a page is bounded in rows and in hou
 """
 
 import threading
-from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,11 +25,11 @@ from store.ports import (
 )
 from store.ranges import ledger
 from store.sqlite.schema import HOUR_MS, open_reader
+from store.sqlite.spans import unpack
 
 PAGE_ROWS = 50_000
 PAGE_HOURS = 24 * 92
 OVERVIEW_HOURS = 24 * 8  # of all series
-SPAN_FIELDS = 4  # of an arrival's blob: series id, first_ms, last_ms, rows
 TOTALS = ("stored", "duplicates", "conflicts", "quarantined", "batches", "too_late")
 
 _HOURS = "WITH RECURSIVE h(x) AS (VALUES(?1) UNION ALL SELECT x + 1 FROM h WHERE x < ?2) "
@@ -122,11 +121,7 @@ class SqliteReader:
         ]
 
     def _spans(self, blob: bytes) -> list[Span]:
-        flat = array("q", blob)
-        return [
-            Span(self._name(id_), first, last, rows)
-            for id_, first, last, rows in zip(*[iter(flat)] * SPAN_FIELDS, strict=True)
-        ]
+        return [Span(self._name(id_), *span) for id_, *span in unpack(blob)]
 
     # -- readings -------------------------------------------------------------------------
 

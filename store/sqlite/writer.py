@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import logging
 import secrets
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
@@ -36,6 +35,7 @@ from store.sqlite.schema import (
     open_writer,
     version,
 )
+from store.sqlite.spans import pack
 
 log = logging.getLogger(__name__)
 
@@ -223,13 +223,9 @@ class SqliteStore(SqliteReader):
             self._put_series(group)
             self._put_ledger(group, notes, n)
             if n is not None:
-                flat = array("q")
-                for id_, span in group.spans.items():
-                    flat.append(id_)
-                    flat.extend(span)
                 self._db.execute(
                     "INSERT INTO arrival VALUES(?, ?, ?, ?)",
-                    (n, stored_at_ms, backlog, flat.tobytes()),
+                    (n, stored_at_ms, backlog, pack(group.spans)),
                 )
             self._roll_up(group, stored_at_ms)
             group.counts["batches"] = len(group.accepted)

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import apsw
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.reading import Columns, GatewayId, ProbeId, Series
 from store.connect import NotReady, open_readings
 from store.errors import AlreadyOpen
 from store.ports import AdmittedBatch, BatchId, EpochLedger
 from store.sqlite import reader, writer
+from store.sqlite.spans import pack, unpack
 
 NOON = 1_780_315_200_000
 AIR = Series(ProbeId("ieee:1"), "temperature")
@@ -26,6 +29,18 @@ def batch(seq: int, rows: int = 1) -> AdmittedBatch:
     return AdmittedBatch(
         BatchId(G1, "e1", seq), bytes([seq % 256]) * 16, "readings", [(AIR, columns)], NOON
     )
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 1 << 40),
+        st.tuples(st.integers(0, 1 << 52), st.integers(0, 1 << 40), st.integers(1, 1 << 30)),
+    )
+)
+def test_spans_come_back_as_they_were_packed(spans: dict[int, tuple[int, int, int]]) -> None:
+    sent = {id_: (first, first + long, rows) for id_, (first, long, rows) in spans.items()}
+
+    assert unpack(pack(sent)) == [(id_, *span) for id_, span in sent.items()]
 
 
 def test_a_reader_without_a_file_is_told_so(tmp_path: Path) -> None:
