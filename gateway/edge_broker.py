@@ -89,8 +89,7 @@ def users(gateway: User, api: User | None, devices: Sequence[User] = ()) -> str:
     rows = [
         _user(
             gateway,
-            'publish: ["gateway.>"], '
-            'subscribe: ["devices", "devices.>", "gateway.>", "$MQTT.sub.>"]',
+            'publish: ["devices.*.sentinel.>"], subscribe: ["devices", "devices.>", "$MQTT.sub.>"]',
         )
     ]
     if api is not None:

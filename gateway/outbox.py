@@ -205,10 +205,12 @@ class Outbox:
         """Put readings and quarantine on disk in one commit; with ``cut``, as batches.
 
         Returns the batches that were cut. Raises ``Full`` when there is no room; then
-        nothing of this call was kept.
+        nothing of this call was kept. Cutting alone needs no room: it only moves, and what
+        it makes can be sent, receipted, and then make room.
         """
         with self._lock:
-            self._make_room(now_ms)
+            if rows or unfit:
+                self.make_room(now_ms)
             made: list[Waiting] = []
             epoch = self._epoch
             was = (epoch.last_seq, self._last_digest, self._pending)
@@ -426,14 +428,30 @@ class Outbox:
             if gone:
                 with self._db:
                     self._db.executemany("DELETE FROM batch WHERE id = ?", gone)
+                self._forget_epochs()
             return len(gone)
 
-    def _make_room(self, now_ms: int) -> None:
-        level = self.level()
-        while level.used >= level.limit:
-            if not self.evict(now_ms, keep_ms=0):
-                raise Full(f"{level.used} bytes of {level.limit} hold what the server lacks")
+    def _forget_epochs(self) -> None:
+        """Epochs older than every batch that is left; nothing is ever said of them again."""
+        [(oldest,)] = self._db.execute("SELECT epoch FROM batch ORDER BY id LIMIT 1")
+        for epoch in [e for e in self._epochs.values() if e.no < oldest]:
+            self._db.execute("DELETE FROM epoch WHERE no = ?", (epoch.no,))
+            del self._epochs[epoch.name]
+            self._unsaved = True
+
+    def make_room(self, now_ms: int) -> None:
+        """Evict what is receipted, oldest first, until there is room; else raise ``Full``."""
+        with self._lock:
             level = self.level()
+            if level.used < level.limit:
+                return
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            level = self.level()
+            while level.used >= level.limit:
+                if not self.evict(now_ms, keep_ms=0):
+                    raise Full(f"{level.used} bytes of {level.limit} hold what the server lacks")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                level = self.level()
 
     # ---- what it knows -----------------------------------------------------------------
 

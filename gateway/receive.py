@@ -10,6 +10,7 @@ keeps what it holds for this session, and the gateway comes back when there is r
 """
 
 import logging
+import os
 import random
 import threading
 from collections import deque
@@ -34,12 +35,15 @@ log = logging.getLogger(__name__)
 
 FILTER = "devices/#"
 GROUP_MESSAGES = 200
+GROUP_BYTES = 1 << 18
+PACK_BYTES = 1 << 15  # a probe's memory, not its present: cut at once
 GROUP_S = 0.02  # how long a commit waits for company
 QUEUE_MESSAGES = 4_000
 QUEUE_BYTES = 8 << 20
 IDLE_CUT_EVERY_S = 60.0  # while nobody listens, small batches would only cost
 FULL_RETRY_S = 5.0
 CHARGE_RETRY_S = 1.0
+SENTINEL_RETRY_S = 2.0
 _REASONS_SHOWN = 5
 
 
@@ -50,7 +54,7 @@ class Message:
     mid: int
     qos: int
     retained: bool
-    repeated: bool
+    late: bool  # delivered again, or queued before this connection: it arrived at some time before
     connection: int
 
 
@@ -81,8 +85,12 @@ class Inbox:
                 self._changed.wait_for(
                     lambda: len(self._items) >= GROUP_MESSAGES or self._closed, GROUP_S
                 )
-            group = [self._items.popleft() for _ in range(min(GROUP_MESSAGES, len(self._items)))]
-            self._bytes -= sum(len(message.payload) for message in group)
+            group: list[Message] = []
+            size = 0
+            while self._items and len(group) < GROUP_MESSAGES and size < GROUP_BYTES:
+                group.append(self._items.popleft())
+                size += len(group[-1].payload)
+            self._bytes -= size
             self._changed.notify_all()
             return group
 
@@ -138,7 +146,7 @@ class Admission:
             if objection is not None:
                 reasons.append(objection)
             else:
-                rows.append(self._row(item, message.repeated, clock_trusted))
+                rows.append(self._row(item, message.late, clock_trusted))
         if not reasons:
             return rows, None
         shown = "; ".join(dict.fromkeys(reasons[:_REASONS_SHOWN]))
@@ -147,13 +155,13 @@ class Admission:
         )
         return rows, Unfit(message.topic, shown + more, message.payload, now_ms)
 
-    def _row(self, item: decoders.DeviceReading, repeated: bool, clock_trusted: bool) -> Row:
+    def _row(self, item: decoders.DeviceReading, late: bool, clock_trusted: bool) -> Row:
         probe = item.probe if item.own_id else f"mqtt:{self._gateway}:{item.probe}"
         series = Series(ProbeId(probe), item.quantity)
         bits, at_ms = 0, item.at_ms
         if not item.timed:
             at_ms = self._arrivals.free(series, at_ms)
-            if repeated:  # it may have arrived once before, at a time that is now forgotten
+            if late:
                 bits |= Quality.INTERVAL_ONLY
             if not clock_trusted:
                 bits |= Quality.CLOCK_ESTIMATED
@@ -190,6 +198,10 @@ class Receiver:
         self._inbox = Inbox()
         self._admission = Admission(gateway)
         self._connection = 0
+        self._sentinels = f"devices/{gateway}/sentinel/"
+        self._sentinel = ""
+        self._caught_up = False
+        self._announce_at_s = monotonic()
         self._subscribed = threading.Event()
         self._cut_at_s = monotonic()
         self._charge_at_s = monotonic()
@@ -215,6 +227,7 @@ class Receiver:
             while not self._stop.is_set():
                 self._step(self._inbox.take(self._patience_s()))
                 self._charge()
+                self._announce()
         finally:
             self._inbox.close()
             self._client.disconnect()
@@ -234,6 +247,14 @@ class Receiver:
         else:
             self._subscribed.clear()
 
+    def _announce(self) -> None:
+        """Send this connection's sentinel through the same queue that the devices' messages
+        take: what comes before it was waiting, so its arrival is not now."""
+        if self._caught_up or not self._sentinel or monotonic() < self._announce_at_s:
+            return
+        self._announce_at_s = monotonic() + SENTINEL_RETRY_S
+        self._client.publish(self._sentinel, b"", 1)
+
     def _keep_connected(self) -> None:
         """The first connection; paho makes the later ones itself."""
         while not self._stop.is_set():
@@ -250,8 +271,9 @@ class Receiver:
 
     def _step(self, group: list[Message]) -> None:
         due = monotonic() - self._cut_at_s >= self._interval_s()
-        waiting = self._outbox.pending() + sum(1 for _ in group)
-        cut = bool(waiting) and (due or waiting >= MAX_READINGS)
+        pending = self._outbox.pending()
+        much = pending >= MAX_READINGS or sum(len(m.payload) for m in group) >= PACK_BYTES
+        cut = (due and bool(group or pending)) or much
         if not group and not cut:
             return
         try:
@@ -291,7 +313,8 @@ class Receiver:
         self._client.loop_stop()
         while not self._stop.wait(FULL_RETRY_S):
             try:
-                self._outbox.take([], [], self._now_ms(), self._clock(), cut=False)
+                self._commit([], cut=self._outbox.pending() > 0)
+                self._outbox.make_room(self._now_ms())
             except Full:
                 continue
             self.full = False
@@ -315,11 +338,13 @@ class Receiver:
             log.warning("edge broker refused us", extra={"reason": str(reason)})
             return
         self._connection += 1
+        self._caught_up = False
         client.subscribe(FILTER, qos=1)
 
     def _on_disconnect(
         self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
     ) -> None:
+        self._sentinel = ""
         self._connection += 1  # what is still being committed may not be acknowledged any more
         self._inbox.clear()  # what is not, comes again
         if not self._stop.is_set():
@@ -332,12 +357,19 @@ class Receiver:
             log.error("edge broker refused our subscription")
             return
         log.info("edge broker connected")
+        self._sentinel = self._sentinels + os.urandom(8).hex()
+        self._announce_at_s = monotonic()
         self._subscribed.set()
 
-    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+    def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if message.topic.startswith(self._sentinels):
+            self._caught_up = self._caught_up or message.topic == self._sentinel
+            client.ack(message.mid, message.qos)
+            return
+        late = message.dup or not self._caught_up
         self._inbox.put(
             Message(
                 message.topic, bytes(message.payload), message.mid, message.qos,
-                message.retain, message.dup, self._connection,
+                message.retain, late, self._connection,
             )
         )  # fmt: skip

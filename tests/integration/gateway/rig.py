@@ -259,6 +259,14 @@ class Rig:
         """With the same settings, not started."""
         return self._gateway("another")
 
+    def says_now(self, device: Device, server: Server) -> bool:
+        """True once an untimed message is stored without a mark against its time."""
+        device.say(99, "devices/now/readings", {"temperature": 4.0})
+        return any(
+            probe.endswith(":now") and quality == 0
+            for (probe, _, _), (_, quality) in list(server.stored.items())
+        )
+
     def cut_everything(self) -> bool:
         """True once the outbox holds readings in batches alone."""
         path = self.folder / "outbox.db"

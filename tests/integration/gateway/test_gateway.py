@@ -270,6 +270,24 @@ def test_the_brokers_memory_of_a_retained_message_makes_no_reading(tmp_path: Pat
         ]  # fmt: skip
 
 
+def test_an_untimed_message_that_waited_is_kept_as_of_unknown_time(tmp_path: Path) -> None:
+    with running(tmp_path) as (rig, server, device):
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the device is let in")
+        assert rig.gateway.stop() == 0
+        device.say(1, "devices/waited/readings", {"temperature": 4.0})
+        device.say(2, "devices/own-clock/readings", senml(now_ms(), 4.0))
+        wait_until(lambda: len(device.acknowledged) == 2, 20, "the edge holds both")
+
+        rig.gateway.start()
+        wait_until(lambda: len(server.stored) == 2, 20, "both arrived")
+        wait_until(lambda: rig.says_now(device, server), 20, "what comes now is measured now")
+
+        quality = {probe: q for (probe, _, _), (_, q) in server.stored.items()}
+        assert quality["mqtt:gw-1:waited"] == 32
+        assert quality["mqtt:gw-1:own-clock"] == 0
+
+
 def test_devices_may_publish_their_readings_and_nothing_else(tmp_path: Path) -> None:
     with running(tmp_path) as (rig, server, device):
         rig.gateway.start()
@@ -303,3 +321,29 @@ def test_a_gateway_stays_below_60_mb(tmp_path: Path) -> None:
         wait_until(lambda: len(server.stored) == 20 * 1_440, 60, "a day of twenty probes arrived")
 
         assert rig.gateway.peak_kb() < 60_000
+
+
+def test_a_full_gateway_acknowledges_nothing_says_so_and_recovers_without_a_loss(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, limit_bytes=200_000) as (rig, server, device):
+        server.deaf = True
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the device is let in")
+        seeded = random.Random(3)  # noqa: S311  # noise that does not compress
+        start = now_ms() - 86_400_000
+        times = [start + i * 1_000 + seeded.randrange(900) for i in range(60_000)]
+        for i in range(0, len(times), 1_000):
+            pack = [
+                r for at in times[i : i + 1_000] for r in senml(at, seeded.randrange(9_999) / 100)
+            ]
+            device.say(i, TOPIC, pack)
+        wait_until(lambda: "outbox is full" in rig.gateway.log(), 60, "the gateway is full")
+        wait_until(lambda: server.statuses[-1].state == "full", 60, "the status says so")
+
+        server.deaf = False
+        server.hello()
+
+        wait_until(lambda: len(server.stored) == len(times), 60, "everything arrived")
+        wait_until(lambda: len(device.acknowledged) == 60, 20, "everything is acknowledged")
+        assert "outbox has room again" in rig.gateway.log()

@@ -271,6 +271,23 @@ def test_receipted_batches_stay_a_fortnight_and_the_newest_for_ever(outbox: Outb
     assert [header.seq for header, _ in opened(outbox)] == [4]
 
 
+def test_an_epoch_without_batches_is_forgotten_and_its_receipts_do_no_harm(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as first:
+        take(first, row(NOW))
+    with open_outbox(tmp_path) as second:
+        take(second, row(NOW + 1))
+        old, new = first.epoch, second.epoch
+        said = Receipt("s", 1, {old: (1, []), new: (1, [])})
+        second.apply(said)
+
+        assert second.evict(NOW + KEEP_MS) == 1
+        assert second.apply(said) == []
+    with open_outbox(tmp_path) as third:
+        take(third, row(NOW + 2))
+
+        assert [header.after for header, _ in opened(third)] == [(new, 1)]
+
+
 def fill(outbox: Outbox, start: int) -> int:
     """Take batches of noise until it is full; how many."""
     for n in range(10_000):
