@@ -41,6 +41,7 @@ _TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )  # RFC 3339, 5.6
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_LAST_YEAR = 9998  # what ends after it can still be written
 _LARGEST = 10**15  # counts: far outside every range, and still a whole number of 64 bits
 
 
@@ -341,7 +342,9 @@ def _time(value: object, field: str) -> int:
         raise Faulty(field, "must be an RFC 3339 time with Z or an offset")
     day, clock, fraction, offset = found.groups()
     try:
-        whole = datetime.fromisoformat(f"{day}T{clock}{offset.upper()}")
+        whole = datetime.fromisoformat(f"{day}T{clock}{offset.upper()}").astimezone(UTC)
+        if whole.year > _LAST_YEAR:
+            raise ValueError("too far ahead")
         seconds = (whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     except (ValueError, OverflowError) as error:
         raise Faulty(field, f"is no time: {error}") from error

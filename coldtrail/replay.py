@@ -8,7 +8,7 @@ import json
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from domain.profile import resolve
 from domain.reading import Columns, Series, winner
 from domain.retelling import Acted, Addressee, Arrived, Told, ToldRoom, retell
 from domain.room import judge
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def main(path: str | Path) -> int:
@@ -99,7 +101,7 @@ def columns(readings: Sequence[CaseReading]) -> dict[Series, Columns]:
 def rfc3339(at_ms: int) -> str:
     """UTC with Z; a fraction only when the second is not whole."""
     seconds, ms = divmod(at_ms, 1000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
     return f"{text}.{ms:03}Z" if ms else f"{text}Z"
 
 
@@ -177,8 +179,10 @@ def _told_room(room: CaseRoom) -> ToldRoom:
     place = Place(
         name_zh=room.id,
         name_en=room.id,
-        goods_zh="、".join(c.name_zh for c in goods),
-        goods_en=", ".join(c.name_en for c in goods),
+        goods_zh=goods[0].name_zh if goods else "",
+        goods_en=goods[0].name_en if goods else "",
+        more_zh="".join(f"、{c.name_zh}" for c in goods[1:]),
+        more_en="".join(f", {c.name_en}" for c in goods[1:]),
         limits=_limits(room.rule),
     )
 

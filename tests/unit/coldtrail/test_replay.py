@@ -70,6 +70,12 @@ def room(**changes: Any) -> dict[str, Any]:
             case(readings=[["2026-06-01T00:00:00", "r1", "p", "door", 1]]),
             id="time-without-offset",
         ),
+        pytest.param(
+            "readings[0].measured_at",
+            case(readings=[["0001-01-01T00:00:00+08:00", "r1", "p", "door", 1]]),
+            id="before-all-years",
+        ),
+        pytest.param("until", case(until="9999-12-31T23:59:59Z"), id="after-all-years"),
         pytest.param("readings[1].value", case(readings=[reading(), reading(5, "4")]), id="text"),
         pytest.param("readings[0].value", case(readings=[reading(0, None)]), id="null"),
         pytest.param("readings[0].value", case(readings=[reading(0, True)]), id="boolean"),
@@ -200,6 +206,16 @@ def test_a_number_too_large_for_anything_is_out_of_range(
 def test_a_missing_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(tmp_path / "nothing.json") == 2
     assert "nothing.json" in capsys.readouterr().err
+
+
+def test_a_time_long_ago_is_set_aside_and_printed_in_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [["0033-04-03T12:00:00Z", "r1", "p1", "temperature", 2.0]]
+
+    found = printed(tmp_path, case(readings=rows), capsys)
+
+    assert found["flagged"] == [["0033-04-03T12:00:00Z", "r1", "p1", "temperature", "CLOCK_SKEW"]]
 
 
 def test_whole_seconds_have_no_fraction() -> None:
