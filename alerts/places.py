@@ -60,15 +60,14 @@ class Places:
         site = self._sites.get(room.site)
         rules = self._records.rules(RoomId(id))
         newest = max(rules, key=lambda v: (v.from_ms, v.m), default=None)
+        goods = [COMMODITIES[c] for c in newest.commodities] if newest else []
         return Place(
             name_zh=_full(site.name_zh if site else "", room.name_zh or id, ""),
             name_en=_full(site.name_en if site else "", room.name_en or id, " "),
-            goods_zh="、".join(COMMODITIES[c].name_zh for c in newest.commodities)
-            if newest
-            else "",
-            goods_en=", ".join(COMMODITIES[c].name_en for c in newest.commodities)
-            if newest
-            else "",
+            goods_zh=goods[0].name_zh if goods else "",
+            goods_en=goods[0].name_en if goods else "",
+            more_zh="".join(f"、{c.name_zh}" for c in goods[1:]),
+            more_en="".join(f", {c.name_en}" for c in goods[1:]),
             limits=limits(newest) if newest else {},
         )
 

@@ -23,13 +23,16 @@ LOW_SIDE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A room in people's words. ``limits``: counts of 0.01 degC by code, where known."""
+    """A room in people's words. ``more_*``: further goods, named when there is room for them.
+    ``limits``: counts of 0.01 degC by code, where known."""
 
     name_zh: str
     name_en: str
     goods_zh: str = ""
     goods_en: str = ""
     limits: Mapping[str, int] | None = None
+    more_zh: str = ""
+    more_en: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,62 +107,113 @@ def compose(
         return _power(notice.sites, zh, limit)
     if notice.kind == "digest":
         return _digest(notice, places, zh, limit)
-    place = places[notice.room]
-    room = place.name_zh if zh else place.name_en
     about = [known for _, known in notice.about]
     lead = min(notice.codes, key=lambda c: (c not in LIMIT_CODES, _ORDER.get(c, 999)))
-    words = _WORDS.get(lead) or _Words(lead, lead, "请查看", "Please check")
-    goods = (place.goods_zh if zh else place.goods_en) if lead in LIMIT_CODES else ""
-    value = _value(lead, about)
-    if zh and value and not goods:  # "r1" and "4.6" must not run together
-        room += " "
-    more = len(set(notice.codes)) - 1
-    since = min((k.began_ms for k in about), default=notice.at_ms)
-    last = max((k.cleared_ms or notice.at_ms for k in about), default=notice.at_ms)
-    bound = (place.limits or {}).get(lead)
-    extra = (f"等{more + 1}项" if zh else f"+{more}") if more else ""
-    at_limit = (
-        "" if bound is None else f"(限{_plain(bound)}℃)" if zh else f"(limit {_plain(bound)}C)"
+    told = _Told(
+        kind=notice.kind,
+        place=places[notice.room],
+        lead=lead,
+        words=_WORDS.get(lead) or _Words(lead, lead, "请查看", "Please check"),
+        value=_value(lead, about),
+        more=len(set(notice.codes)) - 1,
+        since_ms=min((k.began_ms for k in about), default=notice.at_ms),
+        last_ms=max((k.cleared_ms or notice.at_ms for k in about), default=notice.at_ms),
+        code=code,
     )
-    if zh:
-        said = {
-            "raise": [(room, 0), (goods, 0), (value, 0), (words.zh, 1), (at_limit, 5), (extra, 6),
-                      (f",{_clock(since)}起", 4), ("。" + words.do_zh, 3)],
-            "clear": [(room, 0), (goods, 0), ("已恢复正常", 0), (f",共{_minutes(since, last)}分钟", 3),
-                      (_extreme(lead, value, zh), 0), ("。记录已存", 5)],
-            "past": [("补报:", 1), (room, 0), (goods, 0), (_span(since, last), 2),
-                     (f"曾{words.zh}", 1), (extra, 6), (_extreme(lead, value, zh), 0), ("。已结束", 3)],
-            "corrected": [("更正:", 1), (room, 0), (goods, 0), (_day(since) + _clock(since), 3),
-                          (value, 0), (words.zh, 1), ("经补传数据核实不成立", 1)],
-        }  # fmt: skip
-        waiting = {"escalate": "无人确认:", "repeat": "仍未恢复:"}
-        answer = f"。回1确认 {code}" if code else ""
-    else:
-        said = {
-            "raise": [(room, 0), (f" {goods}" if goods else "", 0), (f" {value}" if value else "", 0),
-                      (f" {words.en}", 1), (f" {at_limit}" if at_limit else "", 5),
-                      (f" {extra}" if extra else "", 6), (f" since {_clock(since)}", 4),
-                      (f". {words.do_en}", 3)],
-            "clear": [(room, 0), (f" {goods}" if goods else "", 0), (" back to normal", 0),
-                      (f" after {_minutes(since, last)} min", 3), (_extreme(lead, value, zh), 0),
-                      (". Recorded", 5)],
-            "past": [("Late report: ", 1), (room, 0), (f" {goods}" if goods else "", 0),
-                     (f" was {words.en}", 1), (f" {_span(since, last)}", 2),
-                     (_extreme(lead, value, zh), 0), (". It is over", 3)],
-            "corrected": [("Correction: ", 1), (room, 0), (f" {goods}" if goods else "", 0),
-                          (f" {value}" if value else "", 0), (f" {_day(since)}{_clock(since)}", 3),
-                          (" did not happen, late data shows", 1)],
-        }  # fmt: skip
-        waiting = {"escalate": "Unanswered: ", "repeat": "Still: "}
-        answer = f". Reply 1 {code}" if code else ""
-    told = said.get(notice.kind, said["raise"])
-    if notice.kind in waiting:
-        told = [(waiting[notice.kind], 2), *told]
-    if notice.kind in ("raise", *waiting):
-        told = [*told, (answer, 1)]
-    elif notice.kind == "clear" and code:
-        told = [*told, (f" {code}", 1)]
-    return _fit(told, limit)
+    return _fit(_in_chinese(told) if zh else _in_english(told), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one room's text is put together from; ``more``: codes beside the leading one."""
+
+    kind: str
+    place: Place
+    lead: str
+    words: _Words
+    value: str
+    more: int
+    since_ms: int
+    last_ms: int
+    code: str
+
+    @property
+    def of_goods(self) -> bool:
+        return self.lead in LIMIT_CODES
+
+    @property
+    def limit(self) -> str:
+        bound = (self.place.limits or {}).get(self.lead)
+        return "" if bound is None else _plain(bound)
+
+
+# Each piece with its rank: 0 always stays, the highest is left out first.
+
+
+def _in_chinese(t: _Told) -> list[tuple[str, int]]:
+    goods = t.place.goods_zh if t.of_goods else ""
+    figures_follow = bool(t.value) or t.kind in ("past", "corrected")
+    apart = " " if figures_follow and not goods else ""  # "3" and "4.6" must not run together
+    where = [(t.place.name_zh + apart, 0), (goods, 0), (t.place.more_zh if goods else "", 2)]
+    more = (f"等{t.more + 1}项" if t.more else "", 6)
+    match t.kind:
+        case "clear":
+            return [
+                *where, ("已恢复正常", 0), (f",共{_minutes(t.since_ms, t.last_ms)}分钟", 3),
+                (_extreme(t, "最低", "最高", ","), 0), ("。记录已存", 5), (f" {t.code}" if t.code else "", 1),
+            ]  # fmt: skip
+        case "past":
+            return [
+                ("补报:", 1), *where, (_span(t.since_ms, t.last_ms), 2), (f"曾{t.words.zh}", 1),
+                more, (_extreme(t, "最低", "最高", ","), 0), ("。已结束", 3),
+            ]  # fmt: skip
+        case "corrected":
+            return [
+                ("更正:", 1), *where, (_day(t.since_ms) + _clock(t.since_ms), 3), (t.value, 0),
+                (t.words.zh, 1), ("经补传数据核实不成立", 1),
+            ]  # fmt: skip
+        case _:
+            waiting = {"escalate": "无人确认:", "repeat": "仍未恢复:"}.get(t.kind, "")
+            return [
+                (waiting, 2), *where, (t.value, 0), (t.words.zh, 1),
+                (f"(限{t.limit}℃)" if t.limit else "", 5), more, (f",{_clock(t.since_ms)}起", 4),
+                ("。" + t.words.do_zh, 3), (f"。回1确认 {t.code}" if t.code else "", 1),
+            ]  # fmt: skip
+
+
+def _in_english(t: _Told) -> list[tuple[str, int]]:
+    goods = f" {t.place.goods_en}" if t.of_goods and t.place.goods_en else ""
+    where = [(t.place.name_en, 0), (goods, 0), (t.place.more_en if goods else "", 2)]
+    value = f" {t.value}" if t.value else ""
+    more = (f" +{t.more}" if t.more else "", 6)
+    match t.kind:
+        case "clear":
+            return [
+                *where, (" back to normal", 0),
+                (f" after {_minutes(t.since_ms, t.last_ms)} min", 3),
+                (_extreme(t, "lowest ", "highest ", ", "), 0), (". Recorded", 5),
+                (f" {t.code}" if t.code else "", 1),
+            ]  # fmt: skip
+        case "past":
+            return [
+                ("Late report: ", 1), *where, (f" was {t.words.en}", 1), more,
+                (f" {_span(t.since_ms, t.last_ms)}", 2),
+                (_extreme(t, "lowest ", "highest ", ", "), 0), (". It is over", 3),
+            ]  # fmt: skip
+        case "corrected":
+            return [
+                ("Correction: ", 1), *where, (value, 0),
+                (f" {_day(t.since_ms)}{_clock(t.since_ms)}", 3),
+                (" did not happen, late data shows", 1),
+            ]  # fmt: skip
+        case _:
+            waiting = {"escalate": "Unanswered: ", "repeat": "Still: "}.get(t.kind, "")
+            return [
+                (waiting, 2), *where, (value, 0), (f" {t.words.en}", 1),
+                (f" (limit {t.limit}C)" if t.limit else "", 5), more,
+                (f" since {_clock(t.since_ms)}", 4), (f". {t.words.do_en}", 3),
+                (f". Reply 1 {t.code}" if t.code else "", 1),
+            ]  # fmt: skip
 
 
 def _fit(said: Sequence[tuple[str, int]], limit: int) -> str:
@@ -216,13 +270,10 @@ def _value(code: str, about: Sequence[Known]) -> str:
     return f"{worst / 100:.1f}℃"
 
 
-def _extreme(code: str, value: str, zh: bool) -> str:
-    if not value:
+def _extreme(t: _Told, lowest: str, highest: str, comma: str) -> str:
+    if not t.value:
         return ""
-    low = code in LOW_SIDE
-    if zh:
-        return f",最{'低' if low else '高'}{value}"
-    return f", {'lowest' if low else 'highest'} {value}"
+    return f"{comma}{lowest if t.lead in LOW_SIDE else highest}{t.value}"
 
 
 def _plain(count: int) -> str:
