@@ -343,9 +343,9 @@ def _time(value: object, field: str) -> int:
     day, clock, fraction, offset = found.groups()
     try:
         whole = datetime.fromisoformat(f"{day}T{clock}{offset.upper()}").astimezone(UTC)
-        if whole.year > _LAST_YEAR:
-            raise ValueError("too far ahead")
         seconds = (whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     except (ValueError, OverflowError) as error:
         raise Faulty(field, f"is no time: {error}") from error
+    if whole.year > _LAST_YEAR:
+        raise Faulty(field, "lies too far ahead")
     return int(seconds) * 1000 + int((fraction or ".0")[1:4].ljust(3, "0"))
