@@ -208,14 +208,21 @@ class Device:
 class Rig:
     """Everything on free ports under one folder."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        nats, mosquitto = require("nats-server"), require("mosquitto")
+    def __init__(self, folder: Path, *, edge: str = "nats-server", **settings: Any) -> None:
+        below, mosquitto = require(edge), require("mosquitto")
         self.folder = folder
         self.edge_port, self.nats_port, self.central_port = free_port(), free_port(), free_port()
         for name in ("gateway", "api", "device", "uplink"):
             (folder / f"{name}.password").write_text(name)
         (folder / "tag.key").write_bytes(KEY)
-        self._edge_config(folder)
+        if edge == "nats-server":
+            self._edge_config(folder)
+        else:
+            (folder / "edge.conf").write_text(
+                f"listener {self.edge_port} 127.0.0.1\nallow_anonymous true\n"
+                f"persistence true\npersistence_location {folder}/\nmax_queued_messages 0\n"
+            )
+            settings |= {"edge_nats_url": "", "edge_users_file": ""}
         (folder / "central.conf").write_text(
             f"listener {self.central_port} 127.0.0.1\nallow_anonymous true\n"
             "persistence false\nset_tcp_nodelay true\n"
@@ -249,7 +256,7 @@ class Rig:
             }
         )
         (folder / "settings.json").write_bytes(msgspec.json.encode(self.settings))
-        self.edge = Process([str(nats), "-c", str(folder / "edge.conf")], folder / "edge.log")
+        self.edge = Process([str(below), "-c", str(folder / "edge.conf")], folder / "edge.log")
         self.central = Process(
             [str(mosquitto), "-c", str(folder / "central.conf")], folder / "central.log"
         )

@@ -270,6 +270,17 @@ def test_the_brokers_memory_of_a_retained_message_makes_no_reading(tmp_path: Pat
         ]  # fmt: skip
 
 
+def test_mosquitto_at_the_edge_takes_device_names_with_spaces(tmp_path: Path) -> None:
+    with running(tmp_path, edge="mosquitto") as (rig, server, device):
+        rig.gateway.start()
+        wait_until(lambda: "edge broker connected" in rig.gateway.log(), 20, "it listens")
+        at = now_ms()
+
+        device.say(1, "devices/cold room 1/readings", senml(at, 4.0))
+
+        wait_until(lambda: key(at, "cold room 1") in server.stored, 20, "the reading arrived")
+
+
 def test_an_untimed_message_that_waited_is_kept_as_of_unknown_time(tmp_path: Path) -> None:
     with running(tmp_path) as (rig, server, device):
         rig.gateway.start()
