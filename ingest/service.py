@@ -17,10 +17,12 @@ from ingest.quarantine import fulfil, wishes
 from ingest.session import Session
 from ingest.settings import Settings
 from store.connect import open_readings
+from store.errors import Full
 from wire import hello_v1, topics
 
 log = logging.getLogger(__name__)
 
+FULL_PAUSE_S = 5.0
 LOOK_S = 0.5  # how long a stop or a wish may wait when nothing arrives
 
 
@@ -62,7 +64,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                     live.publish(topics.HELLO, hello, retain=False)
                 taken = inbox.take(LOOK_S)
                 if taken is not None:
-                    consumer.consume(*taken)
+                    when_there_is_room(partial(consumer.consume, *taken), stop.wait)
                 for id_, reason in fulfil(folder, store, consumer).items():
                     log.info("quarantine retried", extra={"id": id_, "refused": reason})
         finally:
@@ -71,3 +73,19 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                 session.stop()
     finally:
         store.close()
+
+
+def when_there_is_room(work: Callable[[], None], wait: Callable[[float], bool]) -> None:
+    """Do the work, again and again while the disk is full; nothing is acknowledged meanwhile.
+
+    Gives up, without having done it, when ``wait`` says to stop.
+    """
+    while True:
+        try:
+            work()
+        except Full as error:
+            log.error("disk full: nothing is stored", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
+            if wait(FULL_PAUSE_S):
+                return
+        else:
+            return

@@ -182,6 +182,7 @@ class ReadingStore(ReadingReader, Protocol):
     - Writing a reading again changes nothing.
     - What ``write`` returned from is on disk: readings, conflicts, ledger and arrival together.
     - Each write that changed something is one arrival; arrivals are numbered without holes.
+    - A call that raises ``store.errors.Full`` kept nothing and may be made again.
     """
 
     def write(

@@ -11,7 +11,8 @@ import hashlib
 import logging
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import apsw
 
 from domain.reading import NOT_VALID, Columns, GatewayId, Quality, Series
-from store.errors import AlreadyOpen
+from store.errors import AlreadyOpen, Full
 from store.ports import AdmittedBatch, ArrivalNo, BatchId, Written
 from store.ranges import Ranges
 from store.settle import UNMARKED, add, known, standing
@@ -129,6 +130,20 @@ class SqliteStore(SqliteReader):
         self._ranges = {id_: Ranges(pairs[id_]) for id_ in self._epochs.values()}
         self._closed_hour = self._closed()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """On disk when the block has ended; on any exception nothing of it is."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:  # a full disk may have ended it already
+                self._db.execute("ROLLBACK")
+            if isinstance(error, apsw.FullError):
+                raise Full(f"no room on the disk for {self._path}") from error
+            raise
+
     # -- readings -------------------------------------------------------------------------
 
     def write(
@@ -214,7 +229,7 @@ class SqliteStore(SqliteReader):
     ) -> ArrivalNo | None:
         """One transaction. ``put`` stores the rows and notes what they changed."""
         group.counts.clear()
-        with self._db:
+        with self._transaction():
             if group.rows:
                 put(group, stored_at_ms)
             self._put_too_late(group, stored_at_ms)
@@ -427,9 +442,8 @@ class SqliteStore(SqliteReader):
         self, source: str, topic: str, reason: str, payload: bytes, received_at_ms: int
     ) -> bool:
         digest = hashlib.blake2b(payload, digest_size=16).digest()
-        with self._one_at_a_time, self._db:
-            kept = self._hold(self._bounded(source), topic, reason, payload, received_at_ms, digest)
-        return kept  # noqa: RET504 - mypy takes the context to swallow exceptions
+        with self._one_at_a_time, self._transaction():
+            return self._hold(self._bounded(source), topic, reason, payload, received_at_ms, digest)
 
     def _hold(
         self,
@@ -471,7 +485,7 @@ class SqliteStore(SqliteReader):
         return source
 
     def quarantine_retried(self, id: int) -> None:
-        with self._one_at_a_time, self._db:
+        with self._one_at_a_time, self._transaction():
             self._db.execute(
                 "UPDATE quarantine_source SET bytes = bytes - q.size FROM "
                 "(SELECT source, length(payload) AS size FROM quarantine "
@@ -481,7 +495,7 @@ class SqliteStore(SqliteReader):
             self._db.execute("UPDATE quarantine SET state = 'retried' WHERE id = ?", (id,))
 
     def put_status(self, gateway: GatewayId, body: bytes, received_at_ms: int) -> None:
-        with self._one_at_a_time, self._db:
+        with self._one_at_a_time, self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO status VALUES(?, ?, ?)", (gateway, body, received_at_ms)
             )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.reading import Columns, GatewayId, ProbeId, Series
 from store.connect import NotReady, open_readings
-from store.errors import AlreadyOpen
+from store.errors import AlreadyOpen, Full
 from store.ports import AdmittedBatch, BatchId, EpochLedger
 from store.sqlite import reader, writer
 from store.sqlite.spans import pack, unpack
@@ -118,6 +118,26 @@ def test_a_commit_that_fails_leaves_nothing_behind_in_memory_or_on_disk(tmp_path
     store.write([batch(2), other], NOON)
     assert store.last_arrival() == 2
     assert store.ledger(G1) == {"e1": EpochLedger(2, ()), "e2": EpochLedger(1, ())}
+    store.close()
+
+
+def test_on_a_full_disk_nothing_is_kept_and_the_same_call_succeeds_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    store = writer.SqliteStore(tmp_path / "readings.db")
+    store.write([batch(1)], NOON)
+    pages = store._db.pragma("page_count")
+    store._db.pragma("max_page_count", pages + 1)
+
+    with pytest.raises(Full):
+        store.write([batch(2, 5000)], NOON)
+    with pytest.raises(Full):
+        store.quarantine("g1", "t", "r", bytes(100_000), NOON)
+    assert (store.totals()["rows"], store.last_arrival()) == (1, 1)
+
+    store._db.pragma("max_page_count", 1 << 30)
+    assert store.write([batch(2, 5000)], NOON).n == 2
+    assert store.quarantine("g1", "t", "r", bytes(100_000), NOON)
     store.close()
 
 
