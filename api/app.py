@@ -1,6 +1,7 @@
 """The api, put together: the guard outside, then programs' routes, then people's pages."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,12 +27,15 @@ from api.console import (
 from api.console.pages import page, words_of
 from api.context import Context
 from api.guard import FOR_PROGRAMS, Guard
+from api.pauses import Pauses
 from api.problems import Problem
 from api.registry import Registrar
 from api.sessions import Gate, session_key
 from api.settings import Settings
 from api.sources import Sources
 from store.records import Refused, open_records
+
+log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 PAGES = (assets, signin, live, now, places, alarm_pages, lot_pages, pipeline_pages)
@@ -46,13 +50,14 @@ def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
     gate = Gate(token, session_key(Path(settings.session_key_file)))
     zone = ZoneInfo(settings.timezone)
     buyers = Buyers(Path(settings.records_path).with_name("buyers.db"))
-    context = Context(settings, now_ms, sources, Registrar(records), gate, zone)
+    context = Context(settings, now_ms, sources, Registrar(records), gate, Pauses(sources), zone)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         pulse = live.Pulse()
         app.state.pulse = pulse
         watcher = asyncio.create_task(pulse.watch(context), name="pulse")
+        watcher.add_done_callback(_said_why)
         try:
             yield
         finally:
@@ -73,6 +78,7 @@ def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
     )
     app.state.context = context
     app.state.buyers = buyers
+    app.state.shelf = buyer.Shelf()
     app.state.capture_jobs = epcis.Jobs()
     for kind in problems.KINDS:
         app.add_exception_handler(kind, _told)
@@ -81,6 +87,12 @@ def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(Guard, gate=gate, now_ms=now_ms)
     return app
+
+
+def _said_why(watcher: asyncio.Task[None]) -> None:
+    """Pages still answer without it, but are renewed by hand: somebody should know."""
+    if not watcher.cancelled() and watcher.exception() is not None:
+        log.error("pages are no longer renewed", exc_info=watcher.exception())
 
 
 async def _told(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ that there is nothing yet.
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,12 +20,13 @@ from starlette.responses import RedirectResponse
 from api.buyers import Buyers
 from api.charts import Chart, Limit, Point, Span, Trace, gaps, number, svg
 from api.console.language import Words
-from api.console.pages import asset_hash, field, page, words_of
+from api.console.pages import HTML, asset_hash, field, rendered, words_of
 from api.context import Context, InContext
 from api.guard import HEADERS
 from api.problems import Problem
 from api.room_chart import ticks
 from api.times import instant_ms
+from domain.reading import LotId
 from store.records.ports import Lot
 from traceability.reader import CertificateVersion
 
@@ -33,6 +35,8 @@ router = APIRouter(prefix="/t", include_in_schema=False)
 CODE = re.compile(r"[A-Za-z0-9_-]{8,32}")
 HOUR_MS = 3600 * 1000
 COUNTS = 100  # in one degree
+MOST_KEPT = 256
+TIMES = "\x00times\x00"  # stands in a kept page for how often it was opened
 MOST_POINTS = 400  # of one series; a longer stay is drawn with several hours to a point
 
 
@@ -53,6 +57,20 @@ def read(data: bytes) -> Shown:
     return Shown(document, instant_ms(document["evidence_until"]), known)
 
 
+class Shelf:
+    """Certificates and pages that were asked for lately. Neither changes once it is made: a new
+    version is another certificate."""
+
+    def __init__(self) -> None:
+        self.certificates: OrderedDict[tuple[LotId, int], bytes] = OrderedDict()
+        self.pages: OrderedDict[tuple[object, ...], str] = OrderedDict()
+
+    def trim(self) -> None:
+        for kept in (self.certificates, self.pages):
+            while len(kept) > MOST_KEPT:
+                kept.popitem(last=False)
+
+
 def _found(context: Context, code: str) -> Lot:
     lot = context.records.lot_by_code(code) if CODE.fullmatch(code) else None
     if lot is None:
@@ -60,18 +78,30 @@ def _found(context: Context, code: str) -> Lot:
     return lot
 
 
-def _certificate(
-    context: Context, lot: Lot, version: int | None
-) -> tuple[bytes, list[CertificateVersion]] | None:
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """One version, and the list of all."""
+
+    version: int
+    data: bytes
+    versions: tuple[CertificateVersion, ...]
+
+
+def _certificate(context: Context, shelf: Shelf, lot: Lot, version: int | None) -> Issued | None:
+    """The newest when none is named; None before the first is issued."""
     trace = context.sources.trace
-    versions = trace.ask(lambda reader: reader.versions(lot.id)) or []
+    versions = tuple(trace.ask(lambda reader: reader.versions(lot.id)) or ())
     wanted = version if version is not None else max((v.version for v in versions), default=None)
     if wanted is None:
         return None
-    data = trace.ask(lambda reader: reader.certificate(lot.id, wanted))
+    data = shelf.certificates.get((lot.id, wanted))
     if data is None:
-        raise Problem(404, f"there is no version {wanted}", field="version")
-    return data, versions
+        data = trace.ask(lambda reader: reader.certificate(lot.id, wanted))
+        if data is None:
+            raise Problem(404, f"there is no version {wanted}", field="version")
+        shelf.certificates[lot.id, wanted] = data
+        shelf.trim()
+    return Issued(wanted, data, versions)
 
 
 @router.get("/{code}")
@@ -79,30 +109,59 @@ async def buyer_page(
     code: str, request: Request, context: InContext, version: int | None = None
 ) -> Response:
     lot = _found(context, code)
-    found = _certificate(context, lot, version)
+    shelf: Shelf = request.app.state.shelf
     buyers: Buyers = request.app.state.buyers
+    issued = _certificate(context, shelf, lot, version)
     words = words_of(request)
-    shown = read(found[0]) if found else None
-    values: dict[str, Any] = {
-        "lot": lot,
-        "shown": shown,
-        "versions": list(reversed(found[1])) if found else [],
-        "times": buyers.opened(code),
-        "thanks": "reported" in request.query_params,
-        "parts": stay_parts(found[0], words.lang, context.settings.timezone) if found else (),
-        "instant_ms": instant_ms,
-        "names": {
-            id: words.name(place)
-            for places in (context.registry().rooms, context.registry().sites)
-            for id, place in places.items()
-        },
-    }
-    answer = page(request, "buyer.html", **values)
+    thanks = "reported" in request.query_params
+    key = (lot, issued and (issued.version, len(issued.versions)), words.lang, thanks)
+    text = shelf.pages.get(key)
+    if text is None:
+        text = _rendered(request, context, lot, issued, words, thanks=thanks)
+        shelf.pages[key] = text
+        shelf.trim()
     # The style is in the page, so that a saved page looks the same; its hash lets it in.
-    policy = HEADERS["Content-Security-Policy"]
-    style = f"style-src '{asset_hash('buyer.css')}'"
-    answer.headers["Content-Security-Policy"] = policy.replace("style-src 'self'", style)
-    return answer
+    policy = HEADERS["Content-Security-Policy"].replace(
+        "style-src 'self'", f"style-src '{asset_hash('buyer.css')}'"
+    )
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": words.html_lang,
+        "Content-Security-Policy": policy,
+    }
+    text = text.replace(TIMES, str(buyers.opened(code)))
+    return Response(text, media_type=HTML, headers=headers)
+
+
+def _rendered(
+    request: Request,
+    context: Context,
+    lot: Lot,
+    issued: Issued | None,
+    words: Words,
+    *,
+    thanks: bool,
+) -> str:
+    shown = read(issued.data) if issued else None
+    return rendered(
+        request,
+        "buyer.html",
+        lot=lot,
+        shown=shown,
+        versions=list(reversed(issued.versions)) if issued else [],
+        times=TIMES,
+        thanks=thanks,
+        parts=stay_parts(issued.data, words.lang, context.settings.timezone) if issued else (),
+        names=_names(shown.document, words.lang) if shown else {},
+        instant_ms=instant_ms,
+    )
+
+
+def _names(document: Mapping[str, Any], lang: str) -> dict[str, str]:
+    """Of the rooms and sites that the certificate names."""
+    rooms = [stay["room"] for stay in document["stays"]]
+    places = [*rooms, *(room["site"] for room in rooms if room["site"])]
+    return {place["id"]: place[f"name_{lang}"] or place["id"] for place in places}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,16 +261,17 @@ def _limits(limits: Sequence[Mapping[str, Any]]) -> list[Limit]:
 
 
 @router.get("/{code}/certificate.json")
-async def certificate(code: str, context: InContext, version: int | None = None) -> Response:
+async def certificate(
+    code: str, request: Request, context: InContext, version: int | None = None
+) -> Response:
     """The signed bytes exactly as they were issued."""
     lot = _found(context, code)
-    found = _certificate(context, lot, version)
-    if found is None:
+    issued = _certificate(context, request.app.state.shelf, lot, version)
+    if issued is None:
         raise Problem(404, "no certificate is issued yet", field="version")
-    number = read(found[0]).document["version"]
-    name = f"coldtrail-{lot.code}-v{number}.json"
+    name = f"coldtrail-{lot.code}-v{issued.version}.json"
     return Response(
-        found[0],
+        issued.data,
         media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

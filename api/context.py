@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
+from api.pauses import Pauses
 from api.registry import Registrar, Registry
 from api.sessions import Gate, Session
 from api.settings import Settings
@@ -21,6 +22,7 @@ class Context:
     sources: Sources
     registrar: Registrar
     gate: Gate
+    pauses: Pauses
     zone: ZoneInfo
 
     @property

@@ -1,7 +1,7 @@
 """What holds in each room at this moment: values with their ages, alarms, pauses, silence."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.context import Context
@@ -97,7 +97,7 @@ def rooms_now(context: Context) -> dict[RoomId, RoomNow]:
     alarms: dict[RoomId, list[StoredFact]] = defaultdict(list)
     for fact in active or ():
         alarms[fact.room].append(fact)
-    pauses = _pauses(context, list(registry.rooms), now_ms)
+    pauses = context.pauses.now(list(registry.rooms), now_ms)
     found = {}
     for room in registry.rooms.values():
         rule = registry.rule(room.id, now_ms)
@@ -115,16 +115,6 @@ def rooms_now(context: Context) -> dict[RoomId, RoomNow]:
             state,
         )
     return found
-
-
-def _pauses(
-    context: Context, rooms: Sequence[RoomId], now_ms: int
-) -> Mapping[RoomId, list[StoredPause]]:
-    def ask(room: RoomId) -> list[StoredPause]:
-        found = context.sources.facts.ask(lambda f: f.pauses(room, now_ms, now_ms + 1))
-        return [p for p in found or () if p.to_ms is None or p.to_ms > now_ms]
-
-    return {room: ask(room) for room in rooms}
 
 
 def _silent(values: Sequence[Value], rule: RuleVersion | None, now_ms: int) -> bool:

@@ -6,11 +6,14 @@ at the next look; readings alone at most every ten seconds, for the sake of a sl
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
 from api.context import Context, InContext
+from store.facts import SqlFactsReader
+from store.facts_ports import StoredFact
 
 LOOK_S = 1.0
 READINGS_EVERY_S = 10.0
@@ -31,13 +34,15 @@ class Pulse:
     async def watch(self, context: Context) -> None:
         """Until cancelled."""
         urgent: object = None
+        seq = 0
         n, told_s = 0, 0.0
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(LOOK_S)
             if not self.pages:
                 continue
-            now = _urgent(context)
+            seq = _newest_fact(context, seq)
+            now = (context.records.last_change(), seq)
             arrived = context.sources.readings.ask(lambda reader: int(reader.last_arrival())) or 0
             if now != urgent or (arrived != n and clock() - told_s >= READINGS_EVERY_S):
                 urgent, n, told_s = now, arrived, clock()
@@ -69,12 +74,17 @@ class Pulse:
             self.pages -= 1
 
 
-def _urgent(context: Context) -> tuple[int, int, int]:
-    """The changes journal, the newest fact version, and how far notices have come."""
-    facts = context.sources.facts.ask(lambda reader: reader.facts(limit=1))
-    cursor = facts[0].seq if facts else 0
-    active = context.sources.facts.ask(lambda reader: len(reader.facts(active=True)))
-    return context.records.last_change(), cursor, active or 0
+def _newest_fact(context: Context, after: int) -> int:
+    """The end of the journal of fact versions."""
+    page = context.sources.facts.ask(partial(_versions_after, after))
+    while page:
+        after = page[-1].seq
+        page = context.sources.facts.ask(partial(_versions_after, after))
+    return after
+
+
+def _versions_after(seq: int, reader: SqlFactsReader) -> list[StoredFact]:
+    return reader.versions_after(seq)
 
 
 @router.get("/events")

@@ -19,6 +19,7 @@ from api.context import Context, caller_of, context_of
 from api.problems import Problem
 
 LANGUAGE_COOKIE = "coldtrail_language"
+HTML = "text/html; charset=utf-8"
 
 
 @cache
@@ -56,10 +57,16 @@ def words_for(request: Request, context: Context) -> Words:
 
 
 def page(request: Request, template: str, status: int = 200, /, **values: Any) -> Response:
+    text = rendered(request, template, **values)
+    headers = {"Cache-Control": "no-store", "Content-Language": words_of(request).html_lang}
+    return Response(text, status, media_type=HTML, headers=headers)
+
+
+def rendered(request: Request, template: str, /, **values: Any) -> str:
     context = context_of(request)
     words = words_for(request, context)
     session = getattr(request.state, "session", None)
-    text = (
+    return (
         _templates()
         .get_template(template)
         .render(
@@ -75,8 +82,6 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
             **values,
         )
     )
-    headers = {"Cache-Control": "no-store", "Content-Language": words.html_lang}
-    return Response(text, status, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def _address(request: Request) -> str:
