@@ -22,7 +22,8 @@ Read = Callable[[int, int], Mapping[Series, Columns]]
 """``read(from_ms, to_ms)``: every series of the room, rows with from <= measured_at < to, oldest
 first, conflicts marked 128. Rows of a probe only while it was assigned to the room."""
 
-GRID_MS = 6 * 60 * MINUTE_MS  # checkpoints that are kept lie on multiples of this
+GRID_MS = 6 * 60 * MINUTE_MS  # checkpoints of the last day lie on multiples of this ...
+OLD_GRID_MS = 4 * GRID_MS  # ... older ones on multiples of this
 FRESH_MS = 15 * MINUTE_MS  # a newer one is made when the last is older than this
 _LOTS = ("lot_in", "lot_out")
 
@@ -170,11 +171,13 @@ def _cuts(readings: Mapping[Series, Columns], slice_: Slice) -> Iterator[Slice]:
 
 
 def _thinned(kept: Sequence[Checkpoint]) -> Iterator[Checkpoint]:
-    """Without those off the grid, except the newest; what they found goes to the next."""
+    """Without those off their grid, except the newest; what they found goes to the next."""
     waiting: list[Found] = []
-    for i, checkpoint in enumerate(kept):
+    newest_ms = kept[-1].at_ms if kept else 0
+    for checkpoint in kept:
         waiting.append(checkpoint.found)
-        if i + 1 < len(kept) and checkpoint.at_ms % GRID_MS:
+        old = checkpoint.at_ms <= newest_ms - OLD_GRID_MS
+        if checkpoint.at_ms % (OLD_GRID_MS if old else GRID_MS) and checkpoint.at_ms != newest_ms:
             continue
         yield checkpoint if len(waiting) == 1 else replace(checkpoint, found=joined(waiting))
         waiting.clear()
