@@ -50,7 +50,8 @@ class RoomSeen:
     ``facts``: the newest judgement, DATA_GAP included or not (it is told as a link only); facts
     that fire after ``upto_ms`` are not true yet. ``arrived_ms``: when a valid sample of each
     series last arrived. ``maintenance``: spans in which links are off. Facts that ended before
-    ``tell_from_ms`` are never told. ``catching_up``: a backlog drains; what is over waits.
+    ``tell_from_ms`` are never told. ``catching_up``: a backlog drains; what is over waits, and so
+    does what fired a while ago and looks active on the half that is here.
     """
 
     facts: Sequence[Fact]
@@ -295,8 +296,12 @@ class _Turn:
         return [k for k in self.known if k.active and k.told_critical]
 
     def stale(self, known: Known) -> bool:
+        """Not to be told as if it were now: its room's samples are old, or the backlog that
+        drains may yet bring its end."""
         newest = self.seen.newest_sample_ms
         fresh_after = self.now_ms - 3 * self.seen.interval_s * 1000
+        if self.seen.catching_up and known.code not in LINK_CODES:
+            return known.fired_ms <= fresh_after
         return known.code in LIMIT_CODES and (newest is None or newest <= fresh_after)
 
 

@@ -215,6 +215,24 @@ def test_a_drained_backlog_gives_one_message_that_speaks_of_the_past(tmp_path: P
             assert "8.0" in past.text
 
 
+def test_a_door_whose_closing_is_still_in_the_backlog_rings_nobody(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS, tell_from_ms=0) as watch:
+            opened = NOON_MS - 300 * MINUTE_MS
+            house.arrive([(NOON_MS, 2.5)], at_ms=NOON_MS)
+            house.arrive([(opened, 1)], at_ms=NOON_MS, quantity="door", backlog=True)
+            watch.turn()
+            watch.now_ms += 5_000
+            house.arrive(
+                [(opened + 5 * MINUTE_MS, 0)], at_ms=watch.now_ms, quantity="door", backlog=True
+            )
+            watch.until(watch.now_ms + 3 * MINUTE_MS)
+
+            assert phones.said() == []
+
+
 def test_with_two_alarms_open_a_bare_1_asks_which(tmp_path: Path) -> None:
     phones = Phones()
     with House(tmp_path) as house:
