@@ -137,6 +137,7 @@ def demo(
     minutes: float | None = None,
     port_base: int = DEFAULT_PORT_BASE,
     fresh: Annotated[bool, Parameter(negative="")] = False,
+    resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Run a small county with a story in it, until Ctrl-C.
 
@@ -148,10 +149,12 @@ def demo(
         The first of the ports; the others follow from it.
     fresh
         Remove an earlier demo in the folder and begin anew.
+    resume
+        Go on with an earlier demo, without the story.
     """
     from coldtrail.demo import run_demo
 
-    code = run_demo(data, port_base=port_base, minutes=minutes, fresh=fresh)
+    code = run_demo(data, port_base=port_base, minutes=minutes, fresh=fresh, resume=resume)
     if code:
         raise SystemExit(code)
 

@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -38,19 +39,23 @@ from store.errors import NotReady
 from store.notices import open_notices_reader
 from store.ports import ReadingReader
 from store.records import open_records
-from traceability.reader import open_trace_reader
+from traceability.reader import TraceReader, open_trace_reader
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MARK = "demo.json"
 RELAY_PORT = 5  # after the port base: between the server's ports and the gateways'
-READY_S = 120.0
+READY_S = 300.0
 LOAD_S = 300.0
 SETTLE_S = 60.0
 TICK_S = 0.5
 RULES_MIN = county.HISTORY_MIN + 1440
 CERTIFICATE = "certificate.json"
 FORGED = "certificate-forged.json"
+
+
+class Unanswered(Exception):
+    """The api did not do what the story needs."""
 
 
 class Stopped(Exception):
@@ -81,16 +86,27 @@ def run_demo(
     port_base: int = DEFAULT_PORT_BASE,
     minutes: float | None = None,
     fresh: bool = False,
+    resume: bool = False,
     console: Console | None = None,
 ) -> int:
     """Until Ctrl-C, or for so many minutes of the story. 0: nothing lost, nothing doubled.
 
-    ``fresh`` removes an earlier demo in the folder; without it an earlier demo is continued if
-    somebody says so on the terminal, else named and left alone (2)."""
+    ``fresh`` removes an earlier demo in the folder, ``resume`` goes on with it, without the
+    story; with neither, the terminal asks, and where there is none it is named and left (2)."""
     console = console or Console()
     story = True
+    if (folder / FILE).exists() and not fresh and is_up(folder):
+        console.print(f"A demo runs in {folder} already; its own terminal stops it (Ctrl-C).")
+        return 2
+    if taken := _taken(_ports(folder, port_base)):
+        console.print(
+            f"Port {taken} is in use on this machine. Choose others: --port-base N "
+            f"(the first of {len(_ports(folder, port_base))}, from 1024 to 60000).",
+            soft_wrap=True,
+        )
+        return 2
     if (folder / FILE).exists():
-        choice = _earlier(folder, fresh, console)
+        choice = _earlier(folder, fresh, resume, console)
         if choice == "stop":
             return 2
         if choice == "anew":
@@ -100,20 +116,19 @@ def run_demo(
     return _Demo(folder, port_base, minutes, console, story).run()
 
 
-def _earlier(folder: Path, fresh: bool, console: Console) -> str:
+def _earlier(folder: Path, fresh: bool, resume: bool, console: Console) -> str:
     """stop | anew | continue"""
     if not (folder / MARK).exists():
         console.print(f"{folder} holds an installation that is not a demo: choose another folder.")
         return "stop"
-    if is_up(folder):
-        console.print(f"A demo runs in {folder} already; its own terminal stops it (Ctrl-C).")
-        return "stop"
     if fresh:
         return "anew"
+    if resume:
+        return "continue"
     if not (console.is_terminal and sys.stdin.isatty()):
         console.print(
-            f"{folder} holds an earlier demo. Begin anew:  rm -r {folder}\n"
-            f"or go on with it, without the story:  coldtrail up --data {folder}",
+            f"{folder} holds an earlier demo. Begin anew:  coldtrail demo --data {folder} --fresh\n"
+            f"or go on with it, without the story:  coldtrail demo --data {folder} --resume",
             soft_wrap=True,
         )
         return "stop"
@@ -124,19 +139,40 @@ def _earlier(folder: Path, fresh: bool, console: Console) -> str:
     return {"n": "anew", "c": "continue"}.get(answer.strip().lower()[:1], "stop")
 
 
+def _ports(folder: Path, port_base: int) -> range:
+    """An earlier demo keeps the ports that it was made with."""
+    if (folder / FILE).exists():
+        port_base = settings.load(folder).file.port_base
+    return range(port_base, port_base + settings.EDGE_PORTS + 3 * len(county.GATEWAYS))
+
+
+def _taken(ports: range) -> int | None:
+    """The first port that somebody else listens on."""
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return port
+    return None
+
+
 class _Demo:
     def __init__(
         self, folder: Path, port_base: int, minutes: float | None, console: Console, story: bool
     ) -> None:
         self._folder = folder
         self._port_base = port_base
-        self._minutes = minutes
+        begins_min = 0.0 if story else county.LIVE_MIN
+        self._ends_s = None if minutes is None else (begins_min + minutes) * 60
         self._console = console
         self._story = story
         self._stop = threading.Event()
         self._zero_ms = 0
         self._probes: list[GatewayProbes] = []
         self._reader: ReadingReader | None = None
+        self._failed = ""
         self._before = 0  # rows that an earlier run left
         self._village_before = 0  # sent before its link was cut
         self._told: set[str] = set()
@@ -150,7 +186,7 @@ class _Demo:
             screen = stack.enter_context(Screen(self._console))
             self._screen = screen
             screen.show(Numbers(), None, "making the county, starting every role …")
-            forecast = self._forecast()
+            forecast = self._forecast_of = self._forecast()
             stack.callback(forecast.close)
             self._installation = self._made() if self._story else settings.load(self._folder)
             self._relay = Relay(self._installation.port(RELAY_PORT), self._installation.broker_url)
@@ -212,7 +248,8 @@ class _Demo:
         while missing:
             self._check_stop()
             if time.monotonic() > deadline_s:
-                raise RuntimeError(f"not ready within {READY_S:.0f} s: {missing}")
+                self._failed = f"not ready within {READY_S:.0f} s: waiting for {missing}"
+                raise Stopped
             time.sleep(0.1)
             missing = self._missing()
             self._screen.show(Numbers(), None, f"starting: waiting for {missing}")
@@ -220,6 +257,8 @@ class _Demo:
         self._before = self._reader.totals()["rows"]
 
     def _missing(self) -> str:
+        if done := self._forecast_of.unfinished():
+            return f"what the probes remember ({done} rooms to go)"
         for probes in self._probes:
             if not probes.publisher.connected.is_set():
                 return f"gateway {probes.gateway}"
@@ -254,14 +293,17 @@ class _Demo:
         while True:
             while steps and self._at_s() >= steps[0].minute * 60:
                 step = steps.pop(0)
-                step.act()
+                try:
+                    step.act()
+                except Unanswered as error:
+                    self._screen.say(str(error), self._at_s())
                 if step.text:
                     self._screen.say(step.text, self._at_s())
             self._look()
             self._screen.show(
                 self._numbers(), self._at_s(), steps[0].ahead if steps else "The story is told."
             )
-            if self._minutes is not None and self._at_s() >= self._minutes * 60:
+            if self._ends_s is not None and self._at_s() >= self._ends_s:
                 raise Stopped
             self._pause(TICK_S)
 
@@ -295,11 +337,7 @@ class _Demo:
                     self._screen.say(f"SMS to {notice['to']}: {notice['text']}", self._at_s())
         finally:
             notices.close()
-        trace = open_trace_reader(self._installation.server / "trace.db")
-        try:
-            versions = trace.versions(LotId(county.VILLAGE_LOT))
-        finally:
-            trace.close()
+        versions = self._trace(lambda trace: trace.versions(LotId(county.VILLAGE_LOT)))
         if versions and versions[-1].version != self._versions:
             self._versions = versions[-1].version
             newest = versions[-1]
@@ -308,6 +346,17 @@ class _Demo:
                 f"({newest.because}), verdict {newest.verdict}",
                 self._at_s(),
             )
+
+    def _trace(self, ask: Callable[[TraceReader], T]) -> T | None:
+        """None while nothing has been traced yet."""
+        try:
+            trace = open_trace_reader(self._installation.server / "trace.db")
+        except NotReady:
+            return None
+        try:
+            return ask(trace)
+        finally:
+            trace.close()
 
     def open_the_relay(self) -> None:
         self._relay.open()
@@ -327,11 +376,7 @@ class _Demo:
 
     def write_certificates(self) -> None:
         """The buyer's certificate as it was issued, and once more with one digit changed."""
-        trace = open_trace_reader(self._installation.server / "trace.db")
-        try:
-            raw = trace.certificate(LotId(county.BUYER_LOT))
-        finally:
-            trace.close()
+        raw = self._trace(lambda trace: trace.certificate(LotId(county.BUYER_LOT)))
         if raw is None:
             self._screen.say(f"Lot {county.BUYER_LOT} has no certificate yet.", self._at_s())
             return
@@ -387,6 +432,12 @@ class _Demo:
             self._stop.wait(0.2)
 
     def _close(self) -> int:
+        if self._failed:
+            self._console.print(
+                f"{self._failed}. The roles' own words are in {self._folder}/logs/.",
+                soft_wrap=True,
+            )
+            return 1
         if not self._zero_ms:
             return 0
         balance = compare(self._installation, self._probes)
@@ -541,10 +592,10 @@ def _post(installation: Installation, path: str, body: Mapping[str, object]) -> 
                 parsed: dict[str, Any] = json.loads(answer.read())
                 return parsed
         except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{path}: {error.code} {error.read().decode()}") from error
-        except OSError:  # the api may have been killed: it comes back
+            raise Unanswered(f"{path}: {error.code} {error.read().decode()}") from error
+        except OSError as error:  # the api may have been killed: it comes back
             if attempt == 19:
-                raise
+                raise Unanswered(f"{path}: {error}") from error
             time.sleep(0.5)
     raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -43,6 +43,10 @@ class Forecast:
             for room in county.ROOMS
         }
 
+    def unfinished(self) -> int:
+        """Rooms still being worked out."""
+        return sum(not future.done() for future in self.rooms.values())
+
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
