@@ -126,6 +126,9 @@ def status(
     console.print(f"console {answer['api']['url']}/   devices {answer['edge']['url']}")
     if answer["phone"]:
         console.print(f"demo phone {answer['phone']['url']}")
+    hosts = [id for id, trust in answer["clock"]["trust"].items() if trust == "host"]
+    if hosts:
+        console.print(f"clock of this machine trusted by: {', '.join(hosts)}")
     if answer["clock"]["story"]:
         console.print("[bold red]A story's clock runs: times are not the world's.[/]")
 

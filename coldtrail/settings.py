@@ -232,6 +232,9 @@ class Installation:
             *([] if self.file.alerts.sms_url else ["sms-centre"]),
         ]
 
+    def trust(self, edge: Edge) -> Trust:
+        return edge.gateway.clock_trust or self.file.clock.trust
+
     def now_ms(self) -> clock.NowMs:
         told = self.file.clock
         if told.start is None and told.rate == 1.0:
@@ -270,7 +273,7 @@ class Installation:
             key_file=str(keys / "sealing.key"),
             outbox_path=str(edge.home / "outbox.db"),
             store_id_file=str(edge.home / "store-id"),
-            clock_trust=g.clock_trust or self.file.clock.trust,
+            clock_trust=self.trust(edge),
             cut_every_s=g.cut_every_s,
             window_bytes_live=g.window_bytes_live,
             window_bytes_backlog=g.window_bytes_backlog,

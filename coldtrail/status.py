@@ -36,7 +36,7 @@ def status(installation: Installation) -> dict[str, Any]:
         "phone": {"url": installation.phone_url} if installation.phone_url else None,
         "clock": {
             "now_ms": installation.now_ms()(),
-            "trust": file.clock.trust,
+            "trust": {edge.gateway.id: installation.trust(edge) for edge in edges},
             "story": file.clock.start is not None or file.clock.rate != 1.0,
             "rate": file.clock.rate,
         },
