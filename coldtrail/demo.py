@@ -280,15 +280,14 @@ class _Demo:
         self._links()
         self._load()
         if self._story:
-            self._village_before = self._village_sent()
             self._relay.close()
-            _tell_of_lots(self._installation, self._zero_ms, self._screen)
+            self._village_before = self._village_sent()
+            try:
+                _tell_of_lots(self._installation, self._zero_ms, self._screen)
+            except Unanswered as error:
+                self._screen.say(f"The lots are missing: {error}", self._at_s())
         for probes in self._probes:
             probes.release.set()
-        self._screen.say(
-            "Two weeks are in: " + self._numbers().line() if self._story else "The probes speak.",
-            self._at_s(),
-        )
         steps = _steps(self) if self._story else []
         while True:
             while steps and self._at_s() >= steps[0].minute * 60:
@@ -308,15 +307,24 @@ class _Demo:
             self._pause(TICK_S)
 
     def _load(self) -> None:
+        """Until everything that the probes remember is in the store. They go on speaking
+        meanwhile, so what is waited for is what had been sent when the memory was empty."""
         deadline_s = time.monotonic() + LOAD_S
-        while not all(p.loaded.is_set() for p in self._probes) or self._numbers().behind:
+        remembered: int | None = None
+        while True:
+            numbers = self._numbers()
+            if remembered is None and all(probes.loaded.is_set() for probes in self._probes):
+                remembered = numbers.sent
+            if remembered is not None and numbers.stored >= remembered:
+                break
             if time.monotonic() > deadline_s:
                 self._screen.say(f"The history is not in after {LOAD_S:.0f} s.", self._at_s())
                 return
-            self._screen.show(
-                self._numbers(), self._at_s(), "the probes hand over two weeks of memory …"
-            )
+            self._screen.show(numbers, self._at_s(), "the probes hand over two weeks of memory …")
             self._pause(0.2)
+        if self._story:
+            whole = Numbers(remembered, remembered)
+            self._screen.say(f"Two weeks are in: {whole.line()}", self._at_s())
 
     def _links(self) -> None:
         installation = self._installation
