@@ -13,7 +13,8 @@ each row. That keeps a commit at one or two pages.
 
 import os
 import threading
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,8 @@ import apsw
 import msgspec
 
 from domain.reading import Columns, Series
+from gateway.ballast import SIZE as BALLAST_BYTES
+from gateway.ballast import Ballast
 from gateway.ranges import Ranges
 from wire.batch_v1 import (
     MAX_READINGS,
@@ -166,12 +169,16 @@ class Outbox:
         *,
         limit_bytes: int = 2 << 30,
         disk_reserve_bytes: int = 256 << 20,
+        ballast_bytes: int = BALLAST_BYTES,
     ) -> None:
         self._path = path
         self._sealer = sealer
         self._limit = limit_bytes
         self._reserve = disk_reserve_bytes
         self._lock = threading.RLock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
+        self._ballast.release_if_needed()
         self._db = _open(path)
         self._epochs: dict[str, _Epoch] = {}
         self._waiting: dict[int, Waiting] = {}
@@ -215,13 +222,14 @@ class Outbox:
             epoch = self._epoch
             was = (epoch.last_seq, self._last_digest, self._pending)
             try:
-                with self._db:
+                with self._transaction():
                     self._quarantine(unfit)
                     if cut:
                         made = self._cut(rows, now_ms, clock)
                     elif rows:
                         self._keep(rows)
             except (apsw.FullError, apsw.IOError) as error:
+                self._ballast.release()
                 epoch.last_seq, self._last_digest, self._pending = was
                 raise Full(str(error)) from error
             for batch in made:
@@ -383,6 +391,7 @@ class Outbox:
     def save(self) -> None:
         """Write down what the server has said. Late is safe: it says so again when asked."""
         with self._lock:
+            self._ballast.hold()
             if not self._unsaved:
                 return
             known = _Known(
@@ -390,11 +399,15 @@ class Outbox:
                 [(name, seq, reason) for (name, seq), reason in self._parked.items()],
                 min(self._waiting, default=self._last_id() + 1) - 1,
             )
-            with self._db:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO known (key, value) VALUES ('server', ?)",
-                    (msgspec.json.encode(known),),
-                )
+            try:
+                with self._transaction():
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO known (key, value) VALUES ('server', ?)",
+                        (msgspec.json.encode(known),),
+                    )
+            except (apsw.FullError, apsw.IOError):
+                self._ballast.release()  # later, then
+                return
             self._unsaved = False
 
     # ---- room --------------------------------------------------------------------------
@@ -425,18 +438,23 @@ class Outbox:
                     break
                 if seq in by_no[no].received:
                     gone.append((id,))
-            if gone:
-                with self._db:
+            if not gone:
+                return 0
+            try:
+                with self._transaction():
                     self._db.executemany("DELETE FROM batch WHERE id = ?", gone)
-                self._forget_epochs()
+                    self._forget_epochs()
+            except (apsw.FullError, apsw.IOError):
+                self._ballast.release()  # deleting needs room as well; the next try has it
+                return 0
             return len(gone)
 
     def _forget_epochs(self) -> None:
         """Epochs older than every batch that is left; nothing is ever said of them again."""
         [(oldest,)] = self._db.execute("SELECT epoch FROM batch ORDER BY id LIMIT 1")
-        for epoch in [e for e in self._epochs.values() if e.no < oldest]:
-            self._db.execute("DELETE FROM epoch WHERE no = ?", (epoch.no,))
-            del self._epochs[epoch.name]
+        self._db.execute("DELETE FROM epoch WHERE no < ?", (oldest,))
+        for name in [e.name for e in self._epochs.values() if e.no < oldest]:
+            del self._epochs[name]
             self._unsaved = True
 
     def make_room(self, now_ms: int) -> None:
@@ -540,6 +558,18 @@ class Outbox:
             if batch.seq not in epoch.received and (epoch.name, batch.seq) not in self._parked:
                 self._waiting[batch.id] = batch
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Whole or not at all. On a full disk SQLite may have rolled back by itself."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
     def _last_id(self) -> int:
         [(last,)] = self._db.execute("SELECT coalesce(max(id), 0) FROM batch")
         return int(last)
@@ -550,7 +580,6 @@ class Outbox:
 
 
 def _open(path: Path) -> apsw.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     db = apsw.Connection(str(path))
     db.set_busy_timeout(5_000)

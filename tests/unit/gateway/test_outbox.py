@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.reading import ProbeId, Series
+from gateway.ballast import Ballast
 from gateway.outbox import (
     KEEP_MS,
     LIVE_MS,
@@ -45,6 +46,7 @@ def open_outbox(folder: Path, limit_bytes: int = 1 << 30) -> Outbox:
         Sealer("gw-1", "k1", KEY),
         limit_bytes=limit_bytes,
         disk_reserve_bytes=0,
+        ballast_bytes=1 << 20,
     )
 
 
@@ -286,6 +288,36 @@ def test_an_epoch_without_batches_is_forgotten_and_its_receipts_do_no_harm(tmp_p
         take(third, row(NOW + 2))
 
         assert [header.after for header, _ in opened(third)] == [(new, 1)]
+
+
+def test_a_disk_that_is_full_costs_no_reading_and_stops_nothing(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as outbox:
+        take(outbox, row(NOW))
+        outbox.apply(receipt(outbox, 1))
+        pages = outbox._pragma("page_count")
+        outbox._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own word for it
+        with pytest.raises(Full):
+            take(outbox, *(row(NOW + i, i * 7919 % 65536) for i in range(2_000)))
+        outbox.save()
+        outbox._db.execute("PRAGMA max_page_count = 100000")
+
+        take(outbox, row(NOW + 1))
+
+        [(header, rows)] = opened(outbox)
+        assert header.seq == 2
+        assert rows == {(series(), NOW + 1, 400)}
+
+
+def test_ballast_is_held_while_there_is_room_and_given_up_when_there_is_none(
+    tmp_path: Path,
+) -> None:
+    ballast = Ballast(tmp_path / "outbox.ballast", 1 << 20)
+
+    assert ballast.hold()
+    assert (tmp_path / "outbox.ballast").stat().st_blocks * 512 >= 1 << 20
+    ballast.release()
+    assert not (tmp_path / "outbox.ballast").exists()
+    assert not Ballast(tmp_path / "outbox.ballast", 1 << 60).hold()
 
 
 def fill(outbox: Outbox, start: int) -> int:
