@@ -65,7 +65,8 @@ class Notifier:
         self._looked_at: set[RoomId] = (
             set()
         )  # in this life: the facts may be news of an earlier one
-        self._links: list[SilentLink] = []
+        self._links: dict[str, list[SilentLink]] = {}
+        self._links_written: list[SilentLink] | None = None
 
     def wake_ms(self) -> int | None:
         wakes = [next_wake_ms(self._state)]
@@ -86,7 +87,7 @@ class Notifier:
         notices = self._step(now_ms, judged | acked | drained, frozenset(acked))
         incidents = self._numbered(before, now_ms)
         fresh = self._addressed(notices, now_ms)
-        self._store.decide(self._changed(before), fresh, incidents, self._silent(now_ms))
+        self._store.decide(self._changed(before), fresh, incidents, self._links_to_write())
         if upto_m != self._acks_seen_m:
             self._store.put_about(ACKS_SEEN, upto_m)
             self._acks_seen_m = upto_m
@@ -130,8 +131,9 @@ class Notifier:
         concerned = {RoomId(r) for r in rooms.union(() if alone else due(self._state, now_ms))}
         known = set(self._engine.rooms())
         concerned = {r for r in concerned & known if self._engine.watch(r).judged_at_ms is not None}
+        now_seen: dict[str, RoomSeen] = {r: self._seen(r, now_ms) for r in concerned}
         seen = Seen(
-            {r: self._seen(r, now_ms) for r in concerned},
+            now_seen,
             {r: self.rosters.of(r) for r in concerned},
             {r: self.places.site(r) for r in concerned},
             acked,
@@ -139,6 +141,7 @@ class Notifier:
         self._catching_up = {
             r for r in self._catching_up | concerned if self._engine.catching_up(r, now_ms)
         }
+        self._silent(now_seen, now_ms)
         self._looked_at |= concerned
         self._state, notices = step(self._state, now_ms, seen)
         return notices
@@ -267,19 +270,22 @@ class Notifier:
             ids += [f.id for f in facts if (f.code, f.fired_at_ms) in spans]
         return sorted(ids)
 
-    def _silent(self, now_ms: int) -> list[SilentLink]:
-        found = []
-        for room in self._engine.rooms():
-            watch = self._engine.watch(room)
-            if watch.judged_at_ms is None or not watch.rules:
-                continue
-            seen = self._seen(room, now_ms)
-            for series, since in (seen.arrived_ms or {}).items():
-                warn, crit = link_due(seen, series)
+    def _silent(self, seen: Mapping[str, RoomSeen], now_ms: int) -> None:
+        for room, one in seen.items():
+            found = []
+            for series, since in (one.arrived_ms or {}).items():
+                warn, crit = link_due(one, series)
                 if warn <= now_ms:
                     level = "critical" if crit <= now_ms else "warning"
                     found.append(SilentLink(room, series.probe, series.quantity, since, level))
-        return found
+            self._links[room] = found
+
+    def _links_to_write(self) -> list[SilentLink] | None:
+        links = [link for room in sorted(self._links) for link in self._links[room]]
+        if links == self._links_written:
+            return None
+        self._links_written = links
+        return links
 
     def _told(self) -> Mapping[str, set[str]]:
         """Of which rooms' open incidents each person was told."""

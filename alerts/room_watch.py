@@ -47,6 +47,7 @@ class RoomWatch:
         self.judgement = Judgement((), (), ())
         self.horizon_ms = 0
         self.judged_at_ms: int | None = None
+        self._wake_ms: int | None = None
         self.reload()
 
     def reload(self) -> None:
@@ -94,6 +95,7 @@ class RoomWatch:
                     "a room is not judged", extra={"room": self.room, "field": error.field}
                 )
         self.judged_at_ms = now_ms
+        self._wake_ms = self._next_moment(now_ms)
 
     def known(self, now_ms: int) -> Judgement:
         """What is true at ``now_ms``, without what clock rules are yet to say."""
@@ -109,13 +111,15 @@ class RoomWatch:
 
     def wake_ms(self) -> int | None:
         """The next moment at which ``known`` changes by itself, or the horizon comes near."""
-        if self.judged_at_ms is None or not self.governed:
+        return self._wake_ms
+
+    def _next_moment(self, now_ms: int) -> int | None:
+        if not self.governed:
             return None
-        now_ms = self.judged_at_ms
         moments = [f.fired_at_ms for f in self.judgement.facts]
         moments += [f.cleared_at_ms for f in self.judgement.facts if f.cleared_at_ms is not None]
         moments.append(self.horizon_ms - 3_600_000)
-        return min(m for m in moments if m > now_ms)
+        return min((m for m in moments if m > now_ms), default=None)
 
     def rule_of(self, at_ms: int) -> str:
         """Change number and SHA-256 of the limits in force."""
