@@ -76,3 +76,20 @@ def acknowledged(context: Context, fact: StoredFact) -> tuple[int, str] | None:
         if action.kind == "ack" and action.at_ms >= fact.fired_at_ms and not after_end:
             return action.at_ms, action.by
     return None
+
+
+def note_cause(context: Context, room: RoomId, cause: str, at_ms: int, by: str) -> None:
+    """A cause that came with a reply, after the all-clear, belongs to what had just ended: the
+    room's facts that cleared last, as far as nobody named their cause before."""
+    said = what_was_said(context, room)
+    facts = facts_since(context, at_ms - DAY_MS, room) or ()
+    ended = [f for f in facts if f.cleared_at_ms is not None and f.cleared_at_ms <= at_ms]
+    if not ended:
+        return
+    incident_ms = max(ended, key=lambda f: f.cleared_at_ms or 0).began_at_ms
+    for fact in ended:
+        same = (fact.cleared_at_ms or 0) >= incident_ms
+        if same and said.get(fact.id, NOTHING_SAID).cause is None:
+            context.records.say_of_case(
+                fact.id, room, {"cause": cause}, by=by, now_ms=context.now_ms()
+            )

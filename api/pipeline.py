@@ -9,6 +9,7 @@ from typing import Any
 from api.context import Context
 from domain.reading import GatewayId
 from store.ports import ReadingReader
+from wire.status_v1 import BadStatus, Status, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class GatewayNow:
     """What the gateway last said of itself, and which of its batches are on disk here."""
 
     id: GatewayId
-    status: Mapping[str, Any]
+    status: Status | None
     heard_ms: int | None
     epochs: Mapping[str, Mapping[str, Any]]
 
@@ -66,12 +67,20 @@ def _gateway(
         epoch: {"through": held.through, "ranges": [list(r) for r in held.ranges]}
         for epoch, held in reader.ledger(gateway).items()
     }
-    said = _json(status[0]) if status else {}
+    said = _status(status[0]) if status else None
     return GatewayNow(gateway, said, status[1] if status else None, epochs)
 
 
+def _status(body: bytes) -> Status | None:
+    """Made by another program, perhaps a newer one: what cannot be read is not known."""
+    try:
+        return decode(body)
+    except BadStatus:
+        return None
+
+
 def _json(body: bytes) -> dict[str, Any]:
-    """Authenticated by ingest, but made by another program: anything but an object is nothing."""
+    """Another role's file: anything but an object is nothing."""
     try:
         said = json.loads(body)
     except ValueError:

@@ -4,6 +4,7 @@ import base64
 from dataclasses import asdict
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
@@ -26,10 +27,12 @@ async def pipeline(_asked: Annotated[Nothing, Query()], context: InContext) -> R
             "last_stored_at": now.last_stored_ms,
             "gateways": {
                 gateway.id: {
-                    "status": gateway.status,
+                    "status": msgspec.to_builtins(gateway.status),
                     "heard_at": gateway.heard_ms,
                     "epochs": gateway.epochs,
-                    "backlog": gateway.status.get("backlog"),
+                    "backlog": msgspec.to_builtins(gateway.status.backlog)
+                    if gateway.status
+                    else None,
                 }
                 for gateway in now.gateways
             },

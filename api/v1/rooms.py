@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.alarms import note_cause
 from api.context import Caller, Context, InContext
 from api.problems import Problem
 from api.replay_case import replay_case
@@ -14,6 +15,7 @@ from api.rooms import RoomNow, rooms_now
 from api.times import Instant
 from api.v1.places import Nothing
 from domain.reading import RoomId
+from store.records.checks import CAUSES
 from store.records.ports import Room
 
 router = APIRouter(tags=["rooms"])
@@ -105,9 +107,13 @@ async def actions(room: str, _asked: Annotated[Nothing, Query()], context: InCon
 async def act(room: str, said: ActionSaid, context: InContext) -> Response:
     """Said twice with one id, it is recorded once."""
     known(context, room)
+    before = context.records.last_change()
     m = context.records.add_action(
         said.id, RoomId(room), said.kind, said.at, said.by, said.detail, now_ms=context.now_ms()
     )
+    cause = str(said.detail.get("cause", "")).replace(" ", "_")
+    if said.kind == "ack" and cause in CAUSES and m > before:
+        note_cause(context, RoomId(room), cause, said.at, said.by)
     return reply({"id": said.id, "change": m}, 201)
 
 

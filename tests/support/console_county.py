@@ -31,6 +31,7 @@ from tests.support.servers import wait_until
 from traceability.epcis import Move, to_event
 from traceability.reader import open_trace_reader
 from traceability.settings import Settings as TraceSettings
+from wire.status_v1 import Clock, Status, encode
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -178,7 +179,7 @@ def _readings(b: Builder) -> None:
         at_ms = loading_ms + n * 20 * MINUTE_MS
         b.records.add_action(f"l{n}", RoomId("berry"), kind, at_ms, by, {}, now_ms=at_ms)
     b.readings.quarantine("gw-east", "devices/x/readings", "not JSON", b"\x00garbage", NOW_MS - 1)
-    status = b'{"v":1,"state":"online","epoch":"epoch-1","backlog":{"count":0,"bytes":0}}'
+    status = encode(Status("online", "epoch-1", "0.1.0", clock=Clock(trusted=True)))
     b.readings.put_status(GatewayId("gw-east"), status, NOW_MS - 4_000)
 
 

@@ -176,6 +176,17 @@ def test_an_action_said_twice_is_recorded_once(own_county: Client) -> None:
     assert [one["id"] for one in actions].count("sms:1") == 1
 
 
+def test_a_cause_that_came_by_text_stands_in_the_case(own_county: Client) -> None:
+    body = {"id": "sms:7", "kind": "ack", "at": NOW_MS - HOUR_MS, "by": "li",
+            "detail": {"channel": "sms", "text": "A2B3 6", "cause": "product warm"}}  # fmt: skip
+
+    post(own_county, "/api/v1/rooms/meat/actions", body)
+
+    alarms = get(own_county, "/api/v1/alarms", room="meat")["alarms"]
+    said = [get(own_county, f"/api/v1/alarms/{one['id']}")["said"] for one in alarms]
+    assert [one["cause"] for one in said if one] == ["product_warm"] * len(alarms)
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
