@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -191,7 +192,7 @@ class Api:
         }
         token = Path(self._token_file).read_text().strip()
         request = urllib.request.Request(  # noqa: S310 - the url is the operator's own setting
-            f"{self._url}/api/v1/rooms/{reply.room}/actions",
+            f"{self._url}/api/v1/rooms/{quote(reply.room, safe='')}/actions",
             data=json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             method="POST",
