@@ -326,6 +326,8 @@ def _array(value: object, field: str) -> list[Any]:
 def _text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value:
         raise Faulty(field, "must be a text that is not empty")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise Faulty(field, "holds half a character")
     return value
 
 

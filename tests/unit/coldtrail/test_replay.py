@@ -84,6 +84,9 @@ def room(**changes: Any) -> dict[str, Any]:
             "readings[0].quantity", case(readings=[[START, "r1", "p", "mood", 1]]), id="quantity"
         ),
         pytest.param("readings[0]", case(readings=[[START, "r1"]]), id="short-row"),
+        pytest.param(
+            "readings[0].probe", case(readings=[reading(probe="p\ud800")]), id="half-a-character"
+        ),
         pytest.param("until", case(until="2026-05-31T23:59:59Z"), id="until"),
         pytest.param("actions[0].kind", case(actions=[action("dance")]), id="kind"),
         pytest.param("actions[0].lot", case(actions=[action("lot_in")]), id="no-lot"),
