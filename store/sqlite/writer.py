@@ -7,8 +7,6 @@ taken over after the commit and read again from the file when a commit fails.
 """
 
 import fcntl
-import hashlib
-import logging
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,26 +22,14 @@ from store.errors import AlreadyOpen, Full
 from store.ports import AdmittedBatch, ArrivalNo, BatchId, Written
 from store.ranges import Ranges
 from store.settle import UNMARKED, add, known, standing
+from store.sqlite import quarantine
 from store.sqlite.reader import SqliteReader
-from store.sqlite.schema import (
-    BUSY_MS,
-    CHECKPOINT_PAGES,
-    HOUR_MS,
-    LONGEST_READ_MS,
-    VERSION,
-    WAL_TRUNCATE_BYTES,
-    create,
-    open_writer,
-    version,
-)
+from store.sqlite.schema import HOUR_MS, VERSION, create, open_writer, version
 from store.sqlite.spans import pack
-
-log = logging.getLogger(__name__)
+from store.sqlite.wal import WriteAheadLog
 
 DAY_MS = 86_400_000
 CLOSES_AFTER_MS = 10 * 60_000  # an hour stays open this long for its last readings
-QUARANTINE_SOURCES = 1_000
-ELSEWHERE = "*"  # source of what comes from yet another sender when there are too many
 
 Row = tuple[int, int, int, int, int]  # hour, series, ts, count, quality
 
@@ -98,9 +84,7 @@ class SqliteStore(SqliteReader):
             create(db, secrets.token_hex(8))
         if version(db) != VERSION:
             raise ValueError(f"{path} is of version {version(db)}, this program writes {VERSION}")
-        self._wal_pages = 0
-        self._tend_at_pages = CHECKPOINT_PAGES
-        db.set_wal_hook(self._note_wal)
+        self._wal = WriteAheadLog(db, path)
         self._set_up(db)
         self._remember()
 
@@ -160,7 +144,7 @@ class SqliteStore(SqliteReader):
                 self._remember()
                 raise
             self._newest.update(group.latest)
-            self._tend_wal()
+            self._wal.tend()
         counts = group.counts
         return Written(
             n,
@@ -441,93 +425,30 @@ class SqliteStore(SqliteReader):
     def quarantine(
         self, source: str, topic: str, reason: str, payload: bytes, received_at_ms: int
     ) -> bool:
-        digest = hashlib.blake2b(payload, digest_size=16).digest()
         with self._one_at_a_time, self._transaction():
-            return self._hold(self._bounded(source), topic, reason, payload, received_at_ms, digest)
-
-    def _hold(
-        self,
-        source: str,
-        topic: str,
-        reason: str,
-        payload: bytes,
-        received_at_ms: int,
-        digest: bytes,
-    ) -> bool:
-        if self._rows("SELECT 1 FROM quarantine WHERE source = ? AND digest = ?", (source, digest)):
-            return False
-        self._count(Counter(quarantined=1))
-        used = self._rows("SELECT bytes FROM quarantine_source WHERE source = ?", (source,))
-        if used[0][0] + len(payload) > self._quarantine_bytes:
-            self._db.execute(
-                "UPDATE quarantine_source SET turned_away = turned_away + 1 WHERE source = ?",
-                (source,),
+            source = quarantine.account(self._db, source)
+            if quarantine.known(self._db, source, payload):
+                return False
+            self._count(Counter(quarantined=1))
+            return quarantine.keep(
+                self._db,
+                self._quarantine_bytes,
+                source,
+                topic,
+                reason,
+                payload,
+                received_at_ms,
             )
-            return False
-        self._db.execute(
-            "UPDATE quarantine_source SET bytes = bytes + ? WHERE source = ?",
-            (len(payload), source),
-        )
-        self._db.execute(
-            "INSERT INTO quarantine(source, digest, topic, reason, payload, received_at, state) "
-            "VALUES(?, ?, ?, ?, ?, ?, 'held')",
-            (source, digest, topic, reason, payload, received_at_ms),
-        )
-        return True
-
-    def _bounded(self, source: str) -> str:
-        """The source with its account opened; senders beyond a number share one."""
-        if self._rows("SELECT 1 FROM quarantine_source WHERE source = ?", (source,)):
-            return source
-        if self._rows("SELECT count(*) FROM quarantine_source")[0][0] >= QUARANTINE_SOURCES:
-            source = ELSEWHERE
-        self._db.execute("INSERT OR IGNORE INTO quarantine_source VALUES(?, 0, 0)", (source,))
-        return source
 
     def quarantine_retried(self, id: int) -> None:
         with self._one_at_a_time, self._transaction():
-            self._db.execute(
-                "UPDATE quarantine_source SET bytes = bytes - q.size FROM "
-                "(SELECT source, length(payload) AS size FROM quarantine "
-                "WHERE id = ? AND state = 'held') q WHERE quarantine_source.source = q.source",
-                (id,),
-            )
-            self._db.execute("UPDATE quarantine SET state = 'retried' WHERE id = ?", (id,))
+            quarantine.retried(self._db, id)
 
     def put_status(self, gateway: GatewayId, body: bytes, received_at_ms: int) -> None:
         with self._one_at_a_time, self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO status VALUES(?, ?, ?)", (gateway, body, received_at_ms)
             )
-
-    # -- the write-ahead log --------------------------------------------------------------
-
-    def _note_wal(self, _db: apsw.Connection, _name: str, pages: int) -> int:
-        if pages < self._wal_pages:  # begun again from its start
-            self._tend_at_pages = CHECKPOINT_PAGES
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
-
-    def _tend_wal(self) -> None:
-        """Copy the log back now and then; cut it when readers made it grow.
-
-        A cut waits for readers no longer than a reader may read, and while one is in the way
-        is tried again only after the log has grown by as much once more.
-        """
-        if self._wal_pages < self._tend_at_pages:
-            return
-        self._tend_at_pages = self._wal_pages + CHECKPOINT_PAGES
-        wal = self._path.with_name(self._path.name + "-wal")
-        if wal.stat().st_size <= WAL_TRUNCATE_BYTES:
-            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            return
-        self._db.set_busy_timeout(LONGEST_READ_MS)
-        try:
-            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.BusyError:
-            log.warning("a reader keeps the log from being cut", extra={"pages": self._wal_pages})
-        finally:
-            self._db.set_busy_timeout(BUSY_MS)
 
 
 def _bounds(rows: Sequence[Row]) -> dict[tuple[int, int], tuple[int, int]]:

@@ -12,7 +12,7 @@ from domain.reading import Columns, GatewayId, ProbeId, Series
 from store.connect import NotReady, open_readings
 from store.errors import AlreadyOpen, Full
 from store.ports import AdmittedBatch, BatchId, EpochLedger
-from store.sqlite import reader, writer
+from store.sqlite import reader, wal, writer
 from store.sqlite.spans import pack, unpack
 
 NOON = 1_780_315_200_000
@@ -142,14 +142,14 @@ def test_on_a_full_disk_nothing_is_kept_and_the_same_call_succeeds_when_there_is
 
 
 def test_the_log_is_cut_when_it_has_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "CHECKPOINT_PAGES", 50)
-    monkeypatch.setattr(writer, "WAL_TRUNCATE_BYTES", 1 << 20)
+    monkeypatch.setattr(wal, "CHECKPOINT_PAGES", 50)
+    monkeypatch.setattr(wal, "TRUNCATE_BYTES", 1 << 20)
     store = open_readings(tmp_path / "readings.db", write=True)
     slow = apsw.Connection(str(tmp_path / "readings.db"), flags=apsw.SQLITE_OPEN_READONLY)
     slow.execute("BEGIN; SELECT count(*) FROM reading").fetchall()
-    wal = tmp_path / "readings.db-wal"
+    log = tmp_path / "readings.db-wal"
     seq = 0
-    while wal.stat().st_size < 2 << 20:
+    while log.stat().st_size < 2 << 20:
         seq += 1
         store.write([batch(seq, 500)], NOON)
     slow.execute("COMMIT")
@@ -158,6 +158,6 @@ def test_the_log_is_cut_when_it_has_grown(tmp_path: Path, monkeypatch: pytest.Mo
     for more in range(20):
         store.write([batch(seq + 1 + more, 500)], NOON)
 
-    cut = wal.stat().st_size < 1 << 20
+    cut = log.stat().st_size < 1 << 20
     store.close()
     assert cut
