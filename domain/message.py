@@ -202,9 +202,9 @@ def _in_english(t: _Told) -> list[tuple[str, int]]:
             ]  # fmt: skip
         case "corrected":
             return [
-                ("Correction: ", 1), *where, (value, 0),
+                ("Correction: ", 1), *where, (value, 0), (f" {t.words.en}", 1),
                 (f" {_day(t.since_ms)}{_clock(t.since_ms)}", 3),
-                (" did not happen, late data shows", 1),
+                (" was not so, late data shows", 1),
             ]  # fmt: skip
         case _:
             waiting = {"escalate": "Unanswered: ", "repeat": "Still: "}.get(t.kind, "")
