@@ -115,6 +115,7 @@ def test_killed_at_any_moment_it_issues_each_version_once_and_loses_none(tmp_pat
     last = (readings.last_arrival(), records.last_change())
 
     def settled() -> bool:
+        assert process.poll() is None, "the follower died by itself"
         try:
             reader = open_trace_reader(tmp_path / "trace.db")
         except NotReady:
@@ -125,7 +126,7 @@ def test_killed_at_any_moment_it_issues_each_version_once_and_loses_none(tmp_pat
             for lot in LOTS
         )
 
-    with following(settings, NOON_MS + 60 * 24 * HOUR_MS):
+    with following(settings, NOON_MS + 60 * 24 * HOUR_MS) as process:
         wait_until(settled, 60, "the last certificates")
 
     reader = open_trace_reader(tmp_path / "trace.db")
