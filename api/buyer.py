@@ -200,7 +200,7 @@ def stay_chart(stay: Mapping[str, Any], words: Words, id: str) -> Chart:
     heard = sorted({point.at_ms for trace in traces for point in trace.points})
     holes = gaps(heard, from_ms, to_ms, 2 * step_hours * HOUR_MS)
     spans = [Span("gap", a, b, words("room.gap")) for a, b in holes]
-    for fact in stay["facts"]:
+    for fact in sorted(stay["facts"], key=lambda fact: str(fact["level"]) == "critical"):
         end_ms = instant_ms(fact["cleared_at"]) if fact["cleared_at"] else to_ms
         label = words.known("code", fact["code"])
         spans.append(Span(fact["level"], instant_ms(fact["began_at"]), end_ms, label))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 NAME_HEIGHT = 12  # px: nearer than this, two names run into each other
-APART = 12  # per cent of a phone's width that the words of a time need
+APART = 17  # per cent of a phone's width that the words of a time need
 TOP, BOTTOM = 8, 40  # above the plot; below it: alarms, pauses and the times
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.context import Context
-from api.rooms import Value, value_of
+from api.rooms import ORDER, Value, value_of
 from domain.reading import ProbeId, RoomId
 
 
@@ -39,6 +39,6 @@ def probes_now(context: Context) -> list[ProbeNow]:
         room, from_ms = (
             (None, None) if assignment is None else (assignment.room, assignment.from_ms)
         )
-        mine = sorted(heard[probe], key=lambda value: value.quantity.name)
+        mine = sorted(heard[probe], key=lambda v: ORDER.index(v.quantity.name))
         found.append(ProbeNow(probe, room, from_ms, mine))
     return sorted(found, key=lambda one: (one.room is not None, one.room or "", one.probe))

@@ -12,6 +12,7 @@ from store.facts_ports import StoredFact, StoredPause
 from store.ports import Latest
 from store.records.ports import Room, RuleVersion, Site
 
+ORDER = tuple(QUANTITIES)  # temperatures first, as in the table
 SILENT_INTERVALS = 3  # as the rules have it (alarm decisions 14)
 DEFAULT_INTERVAL_S = 300
 SEVERITY = ("critical", "warning", "silent", "unknown", "standby", "paused", "ok")
@@ -101,7 +102,7 @@ def rooms_now(context: Context) -> dict[RoomId, RoomNow]:
     found = {}
     for room in registry.rooms.values():
         rule = registry.rule(room.id, now_ms)
-        mine = sorted(in_room[room.id], key=lambda v: (v.quantity.name, v.probe))
+        mine = sorted(in_room[room.id], key=lambda v: (ORDER.index(v.quantity.name), v.probe))
         silent = _silent(mine, rule, now_ms)
         state = _state(alarms[room.id], pauses[room.id], mine, silent, active is not None)
         found[room.id] = RoomNow(

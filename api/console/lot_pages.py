@@ -13,6 +13,7 @@ from api.console.pages import field, form_instant, form_of, page
 from api.context import InContext
 from api.lots import NewLot, add_lot, all_events, folded, journey, move_lot
 from api.problems import Problem
+from api.times import instant_ms
 from domain.commodity import COMMODITIES
 from domain.lot import lot_object
 from domain.reading import LotId
@@ -91,6 +92,7 @@ async def lot(lot: str, request: Request, context: InContext) -> Response:
         in_now=next((registry.rooms.get(stay.room) for stay in mine if stay.to_ms is None), None),
         reports=cast(Buyers, request.app.state.buyers).reports(found.code),
         trace=context.sources.trace.ask(lambda reader: reader.lot(found.id)),
+        instant_ms=instant_ms,
         rooms=registry.rooms,
         sites=registry.sites,
         kinds=list(KINDS),
