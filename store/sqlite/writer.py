@@ -8,7 +8,7 @@ taken over after the commit and read again from the file when a commit fails.
 
 import fcntl
 import secrets
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
@@ -20,9 +20,9 @@ import apsw
 from domain.reading import NOT_VALID, Columns, GatewayId, Quality, Series
 from store.errors import AlreadyOpen, Full
 from store.ports import AdmittedBatch, ArrivalNo, BatchId, Written
-from store.ranges import Ranges
 from store.settle import UNMARKED, add, known, standing
 from store.sqlite import quarantine
+from store.sqlite.ledger import Ledger
 from store.sqlite.reader import SqliteReader
 from store.sqlite.schema import HOUR_MS, VERSION, create, open_writer, version
 from store.sqlite.spans import pack
@@ -85,6 +85,7 @@ class SqliteStore(SqliteReader):
         if version(db) != VERSION:
             raise ValueError(f"{path} is of version {version(db)}, this program writes {VERSION}")
         self._wal = WriteAheadLog(db, path)
+        self._ledger = Ledger(db)
         self._set_up(db)
         self._remember()
 
@@ -104,14 +105,7 @@ class SqliteStore(SqliteReader):
                 "SELECT series, first_ts, ts, count, quality, stored_at FROM latest"
             )
         }
-        self._epochs: dict[tuple[str, str], int] = {
-            (gateway, epoch): id_
-            for id_, gateway, epoch in self._rows("SELECT id, gateway, epoch FROM epoch")
-        }
-        pairs: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for epoch, first, last in self._rows("SELECT epoch, first, last FROM ledger"):
-            pairs[epoch].append((first, last))
-        self._ranges = {id_: Ranges(pairs[id_]) for id_ in self._epochs.values()}
+        self._ledger.load()
         self._closed_hour = self._closed()
 
     @contextmanager
@@ -162,7 +156,7 @@ class SqliteStore(SqliteReader):
         floor_ms = stored_at_ms - self._floor_ms
         in_group: dict[BatchId, bytes] = {}
         for batch in batches:
-            digest = in_group.get(batch.id) or self._digest(batch.id)
+            digest = in_group.get(batch.id) or self._ledger.digest(batch.id)
             if digest is None:
                 in_group[batch.id] = batch.digest
                 group.accepted.append(batch)
@@ -174,15 +168,6 @@ class SqliteStore(SqliteReader):
                 group.refused.append((batch.id, "known name with other bytes"))
         group.rows.sort()
         return group
-
-    def _digest(self, batch: BatchId) -> bytes | None:
-        epoch = self._epochs.get((batch.gateway, batch.epoch))
-        if epoch is None or batch.seq not in self._ranges[epoch]:
-            return None
-        found = self._rows(
-            "SELECT digest FROM batch WHERE epoch = ? AND seq = ?", (epoch, batch.seq)
-        )
-        return found[0][0] if found else None
 
     def _take(self, group: _Group, series: Series, columns: Columns, floor_ms: int) -> None:
         at_ms = columns.at_ms
@@ -220,7 +205,8 @@ class SqliteStore(SqliteReader):
             notes = [batch for batch in group.accepted if batch.kind != "readings"]
             n = ArrivalNo(self._n + 1) if group.spans or notes else None
             self._put_series(group)
-            self._put_ledger(group, notes, n)
+            self._ledger.put(group.accepted)
+            self._ledger.put_notes(notes, n)
             if n is not None:
                 self._db.execute(
                     "INSERT INTO arrival VALUES(?, ?, ?, ?)",
@@ -360,50 +346,6 @@ class SqliteStore(SqliteReader):
         added = self._db.total_changes() - before
         group.counts["too_late"] = added
         group.counts["duplicates"] += len(group.too_late) - added
-
-    def _put_ledger(
-        self, group: _Group, notes: Sequence[AdmittedBatch], n: ArrivalNo | None
-    ) -> None:
-        touched: dict[int, list[tuple[int, int]]] = {}
-        digests: list[tuple[int, int, bytes]] = []
-        for batch in group.accepted:
-            name = (batch.id.gateway, batch.id.epoch)
-            epoch = self._epochs.get(name)
-            if epoch is None:
-                epoch = len(self._epochs) + 1
-                self._epochs[name] = epoch
-                self._ranges[epoch] = Ranges()
-                self._db.execute("INSERT INTO epoch VALUES(?, ?, ?)", (epoch, *name))
-            if epoch not in touched:
-                touched[epoch] = self._ranges[epoch].pairs()
-            self._ranges[epoch].add(batch.id.seq)
-            digests.append((epoch, batch.id.seq, batch.digest))
-        self._db.executemany("INSERT INTO batch VALUES(?, ?, ?)", digests)
-        for epoch, before in touched.items():
-            was, now = set(before), set(self._ranges[epoch].pairs())
-            gone = {first for first, _ in was - now} - {first for first, _ in now}
-            self._db.executemany(
-                "DELETE FROM ledger WHERE epoch = ? AND first = ?",
-                [(epoch, first) for first in gone],
-            )
-            self._db.executemany(
-                "INSERT OR REPLACE INTO ledger VALUES(?, ?, ?)",
-                [(epoch, *pair) for pair in now - was],
-            )
-        self._db.executemany(
-            "INSERT INTO note VALUES(?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    self._epochs[batch.id.gateway, batch.id.epoch],
-                    batch.id.seq,
-                    batch.kind,
-                    batch.cut_at_ms,
-                    n,
-                    batch.note,
-                )
-                for batch in notes
-            ],
-        )
 
     def _roll_up(self, group: _Group, stored_at_ms: int) -> None:
         """Hours that this commit closes, and closed ones that it touched."""
