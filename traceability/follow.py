@@ -23,6 +23,7 @@ from store.records.ports import Change, EpcisEvent, Lot
 from traceability.certificate import Position, content_digest, issue
 from traceability.database import Cursor, Due, Issued, TraceDatabase
 from traceability.lot_record import LONGEST_REACH_MS, QUANTITIES, LotRecord, Stores, make
+from traceability.marks import BACKLOG_LONGEST_MS, BACKLOG_QUIET_MS, Marks
 from wire.status_v1 import BadStatus, decode
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,8 @@ PAGE = 500
 # weeks, and the evidence that it shows lies three intervals back anyway.
 LIVE_EVERY_MS = 300_000
 LIVE_SHARE = 100  # and never costs more than a hundredth of the time
-BACKLOG_QUIET_MS = 5_000
-BACKLOG_LONGEST_MS = 600_000
 OLD_READINGS_MS = 300_000  # what waits longer than this at a gateway is a backlog
 NO_DATA_WAIT_MS = 3_600_000
-FACTS_QUIET_MS = 1_000
 UNJUDGED_LONGEST_MS = 60_000  # then the record is shown without a certificate
 LOOK_AGAIN_MS = 500
 WAIT_MS = 30_000  # for readings on their way, or rules that are far behind
@@ -103,7 +101,7 @@ class Follower:
         if not changes and not arrivals:
             return False
         n = arrivals[-1].n if arrivals else self._cursor.n
-        marks = _Marks(self._database.marked(), self._now_ms())
+        marks = Marks(self._database.marked(), self._now_ms())
         if changes:
             self._follow_changes(changes, marks, n)
         for arrival in arrivals:
@@ -114,7 +112,7 @@ class Follower:
         self._cursor = cursor
         return len(changes) == PAGE or len(arrivals) == PAGE
 
-    def _follow_changes(self, changes: list[Change], marks: "_Marks", n: int) -> None:
+    def _follow_changes(self, changes: list[Change], marks: Marks, n: int) -> None:
         last = changes[-1].m
         events: list[EpcisEvent] = []
         if any(change.kind == "epcis" for change in changes):
@@ -157,7 +155,7 @@ class Follower:
             and (from_ms is None or stay.to_ms is None or stay.to_ms > from_ms)
         ]
 
-    def _follow_arrival(self, arrival: Arrival, marks: "_Marks") -> None:
+    def _follow_arrival(self, arrival: Arrival, marks: Marks) -> None:
         for span in arrival.spans:
             if span.series.quantity not in QUANTITIES:
                 continue
@@ -179,7 +177,7 @@ class Follower:
         versions: list[StoredFact] = self._stores.facts.versions_after(self._seq, PAGE)
         if not versions:
             return False
-        marks = _Marks(self._database.marked(), self._now_ms())
+        marks = Marks(self._database.marked(), self._now_ms())
         for fact in versions:
             for lot in self._lots([fact.room], fact.began_at_ms, fact.cleared_at_ms):
                 marks.judged(lot)
@@ -328,46 +326,6 @@ class Follower:
 def _first_wait_ms(events: Iterable[EpcisEvent]) -> int:
     """A lot without any reading is certified as such only after a while: they may yet come."""
     return max(event.record_time_ms for event in events) + NO_DATA_WAIT_MS
-
-
-class _Marks:
-    """Lots to be marked due in this round, over those that are marked already."""
-
-    def __init__(self, marked: dict[LotId, Due], now_ms: int) -> None:
-        self._marked = marked
-        self._now_ms = now_ms
-        self.due: dict[LotId, Due] = {}
-
-    def soon(self, lot: LotId, *, n: int, m: int) -> None:
-        before = self._before(lot)
-        at_ms = self._now_ms if before is None else min(before.not_before_ms, self._now_ms)
-        self._put(lot, before, at_ms, n=n, m=m)
-
-    def backlog(self, lot: LotId, *, n: int) -> None:
-        before = self._before(lot)
-        since_ms = self._now_ms if before is None else before.since_ms
-        at_ms = min(self._now_ms + BACKLOG_QUIET_MS, since_ms + BACKLOG_LONGEST_MS)
-        self._put(lot, before, at_ms, n=n, m=0)
-
-    def live(self, lot: LotId, not_before_ms: int, *, n: int) -> None:
-        """What is marked keeps its time, and waits for no later judgement because of this."""
-        if self._before(lot) is None:
-            self._put(lot, None, max(not_before_ms, self._now_ms), n=n, m=0)
-
-    def judged(self, lot: LotId) -> None:
-        if self._before(lot) is None:
-            self._put(lot, None, self._now_ms + FACTS_QUIET_MS, n=0, m=0)
-
-    def _before(self, lot: LotId) -> Due | None:
-        return self.due.get(lot) or self._marked.get(lot)
-
-    def _put(self, lot: LotId, before: Due | None, not_before_ms: int, *, n: int, m: int) -> None:
-        if before is None:
-            self.due[lot] = Due(lot, self._now_ms, not_before_ms, n, m)
-        else:
-            self.due[lot] = Due(
-                lot, before.since_ms, not_before_ms, max(n, before.n), max(m, before.m)
-            )
 
 
 def _difference(before: Issued, record: LotRecord) -> str:
