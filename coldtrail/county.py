@@ -249,7 +249,8 @@ def _probes(room: ColdRoom) -> tuple[ProbePlan, ...]:
     if (room.profile == "SB" and not room.empty) or room.profile == "CU":
         plans.append(_second(room, "pulp", ("product_temperature", "battery"), 900, phase_s, 900))
     if room.kind == "compartment":
-        plans.append(_second(room, "gps", ("lat", "lon", "signal"), 600, phase_s, 0))
+        # half a minute after the departure somebody looks where it is
+        plans.append(_second(room, "gps", ("lat", "lon", "signal"), 600, 330, 0))
     return tuple(plans)
 
 
@@ -288,7 +289,7 @@ def _events(room: ColdRoom) -> tuple[Event, ...]:
                 Event(kind="heat", at_min=-256, for_min=52, watts=2_200),
             ]
         case "m1":  # it drives off empty, its unit switched off
-            events.append(Event(kind="no-cooling", at_min=DEPARTURE_MIN, for_min=LIVE_MIN))
+            events.append(Event(kind="unit-off", at_min=DEPARTURE_MIN, for_min=LIVE_MIN))
         case "hub-4":  # something to look back at
             events += [
                 Event(kind="door", at_min=-6 * 1440 - 300, for_min=55),

@@ -129,6 +129,7 @@ def around_at(scenario: Scenario, room: RoomPlan, at_s: float) -> Around:
         mains="power-cut" not in kinds,
         door_open="door" in kinds or (leg is not None and leg.mode == "loading"),
         defrost="defrost" in kinds,
+        plant="unit-off" not in kinds,
         cooling="no-cooling" not in kinds,
         heat_w=sum(event.watts for event in happening if event.kind == "heat"),
     )
@@ -207,6 +208,8 @@ class _Shown:
         if not self.around.mains:
             return 0.0
         heater = self.box.defrost_w if self.around.defrost else self.box.fan_w
+        if not self.around.plant and not self.around.defrost:
+            return 0.0
         return round(heater + (self.box.cooling_w / 2.5 if self.state.compressor else 0.0))
 
 

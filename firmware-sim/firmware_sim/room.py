@@ -120,7 +120,8 @@ class Around:
     mains: bool = True
     door_open: bool = False
     defrost: bool = False  # the heater is on and the compressor is held
-    cooling: bool = True  # False: the compressor runs empty or not at all
+    plant: bool = True  # False: compressor and fan are switched off
+    cooling: bool = True  # False: the compressor runs empty
     heat_w: float = 0.0  # whatever else brings heat into the air
 
 
@@ -139,7 +140,7 @@ class State:
 def thermostat(box: Box, state: State, around: Around) -> State:
     """On at or above the upper, off at or below the lower temperature; never without mains."""
     on = state.compressor
-    if not around.mains or around.defrost:
+    if not (around.mains and around.plant) or around.defrost:
         on = False
     elif on:
         on = state.air_c > box.off_at_c
@@ -164,7 +165,7 @@ def door_w(box: Box, state: State, outside: Air, dt_s: float) -> tuple[float, fl
 def step(box: Box, state: State, around: Around, dt_s: float) -> State:
     """The room ``dt_s`` later. Keep ``dt_s`` at 30 or less: the thermostat is asked once a step."""
     state = thermostat(box, state, around)
-    fan = around.mains and not around.defrost
+    fan = around.mains and around.plant and not around.defrost
     coupling = box.coupling_fan_w_k if fan else box.coupling_still_w_k
     to_air_w = coupling * (state.goods_c - state.air_c)
     air_w = box.walls_w_k * (around.outside.celsius - state.air_c) + to_air_w + around.heat_w

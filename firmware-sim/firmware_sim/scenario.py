@@ -50,10 +50,11 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Something happens to a room, once or every so often.
 
     ``door``: stands open. ``power-cut``: no mains. ``defrost``: heater and flag are on.
-    ``no-cooling``: the compressor runs empty. ``heat``: ``watts`` go into the air.
+    ``unit-off``: compressor and fan are switched off. ``no-cooling``: the compressor runs
+    empty. ``heat``: ``watts`` go into the air.
     """
 
-    kind: Literal["door", "power-cut", "defrost", "no-cooling", "heat"]
+    kind: Literal["door", "power-cut", "defrost", "unit-off", "no-cooling", "heat"]
     at_min: float
     for_min: float
     every_min: float = 0.0  # 0: once

@@ -157,3 +157,11 @@ def test_a_compressor_rests_its_minimum_time() -> None:
 
     first_on = next(i for i, state in enumerate(waiting) if state.compressor)
     assert first_on * STEP_S + len(states) * STEP_S >= 300
+
+
+def test_a_unit_that_is_switched_off_neither_cools_nor_blows() -> None:
+    off = run(REFERENCE, State(2.0, 2.0, compressor=True), Around(plant=False), 0.5)
+    without_mains = run(REFERENCE, State(2.0, 2.0, compressor=True), Around(mains=False), 0.5)
+
+    assert not off[-1].compressor
+    assert off[-1].air_c == without_mains[-1].air_c
