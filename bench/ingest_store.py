@@ -97,7 +97,7 @@ def written_bytes() -> int:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]  # it stands above
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--readings", type=int, default=600_000)
     options.add_argument("--folder", type=Path, default=None, help="on the disk to measure")
     chosen = options.parse_args()
