@@ -34,6 +34,10 @@ class Ballast:
             os.close(handle)
         return True
 
+    def missing(self) -> int:
+        """Bytes that are not held and should be: no room for readings."""
+        return 0 if self._path.exists() else self._size
+
     def release(self) -> None:
         self._path.unlink(missing_ok=True)
 

@@ -192,6 +192,7 @@ class Outbox:
         self._quarantine_size = 0
         self._unfit_seen = 0
         self._epoch = self._load()
+        self._ballast.hold()
 
     def __enter__(self) -> Self:
         return self
@@ -418,7 +419,7 @@ class Outbox:
             wal = Path(f"{self._path}-wal")
             used = pages * self._page_size + (wal.stat().st_size if wal.exists() else 0)
             disk = os.statvfs(self._path.parent)
-            spare = disk.f_bavail * disk.f_frsize - self._reserve
+            spare = disk.f_bavail * disk.f_frsize - self._reserve - self._ballast.missing()
             free_pages = self._pragma("freelist_count") * self._page_size
             return Level(used, min(self._limit, used + free_pages + spare))
 
@@ -463,13 +464,19 @@ class Outbox:
             level = self.level()
             if level.used < level.limit:
                 return
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty_log()
             level = self.level()
             while level.used >= level.limit:
                 if not self.evict(now_ms, keep_ms=0):
                     raise Full(f"{level.used} bytes of {level.limit} hold what the server lacks")
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._empty_log()
                 level = self.level()
+
+    def _empty_log(self) -> None:
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (apsw.FullError, apsw.IOError, apsw.BusyError):
+            self._ballast.release()  # the next try has room
 
     # ---- what it knows -----------------------------------------------------------------
 
