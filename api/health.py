@@ -42,8 +42,14 @@ def _measured(context: Context) -> CollectorRegistry:
             "coldtrail_readings", "Readings by what became of them", ["fate"], registry=registry
         )
         totals.labels("received").set(now.received)
-        for name, number in now.totals.items():
-            totals.labels(name).set(number)
+        for name in ("stored", "duplicates", "conflicts", "too_late"):
+            totals.labels(name).set(now.totals[name])
+        for name, about in (
+            ("batches", "Batches received"),
+            ("quarantined", "Messages that were not admitted"),
+        ):
+            gauge = Gauge(f"coldtrail_{name}", about, registry=registry)
+            gauge.set(now.totals[name])
         behind = Gauge(
             "coldtrail_follower_behind", "Arrivals not yet read", ["follower"], registry=registry
         )

@@ -9,6 +9,7 @@ from typing import Any
 from api.problems import Problem
 from api.readings import values
 from api.times import rfc3339
+from domain.admission import EARLIEST_MS
 from domain.quantity import QUANTITIES
 from domain.reading import Quality, RoomId, Series
 from store.ports import ReadingReader
@@ -34,7 +35,7 @@ def replay_case(
     probes = {a.probe for a in assigned}
     measured = [series for series in reader.series() if series.probe in probes]
     for assignment in assigned:
-        start_ms = max(assignment.from_ms, from_ms)
+        start_ms = max(assignment.from_ms, from_ms, EARLIEST_MS)
         end_ms = min(until_ms + 1, until_ms + 1 if assignment.to_ms is None else assignment.to_ms)
         for series in measured:
             if series.probe == assignment.probe and start_ms < end_ms:

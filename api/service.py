@@ -19,8 +19,13 @@ log = logging.getLogger(__name__)
 LONGEST_GOODBYE_S = 3  # an open page's stream must not hold up the stop
 
 
+class CannotListen(Exception):
+    """Somebody else has the port."""
+
+
 def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
-    """Blocks until ``stop`` is set. Raises when the port or ``records.db`` is taken."""
+    """Blocks until ``stop`` is set. Raises ``CannotListen`` when the port is taken, and
+    ``store.records.AlreadyOpen`` when ``records.db`` is."""
     app = create_app(settings, now_ms)
     server = _Server(
         uvicorn.Config(
@@ -35,9 +40,10 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
     )
     threading.Thread(target=_stop_when_told, args=(stop, server), name="stop", daemon=True).start()
     log.info("api starts", extra={"port": settings.port})
-    server.run()
-    if not server.started:
-        raise RuntimeError(f"the api could not listen on port {settings.port}")
+    try:
+        server.run()
+    except SystemExit as error:  # how uvicorn says that it cannot listen
+        raise CannotListen(f"{settings.host}:{settings.port}") from error
     if not stop.is_set():
         raise RuntimeError("the api ended without being told to")
 

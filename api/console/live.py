@@ -11,7 +11,7 @@ from functools import partial
 from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
-from api.context import Context, InContext
+from api.context import Context
 from store.facts import SqlFactsReader
 from store.facts_ports import StoredFact
 
@@ -33,17 +33,11 @@ class Pulse:
 
     async def watch(self, context: Context) -> None:
         """Until cancelled."""
-        urgent: object = None
-        seq = 0
-        n, told_s = 0, 0.0
         clock = asyncio.get_running_loop().time
+        urgent, n, told_s = _urgent(context, 0), _arrived(context), clock()
         while True:
             await asyncio.sleep(LOOK_S)
-            if not self.pages:
-                continue
-            seq = _newest_fact(context, seq)
-            now = (context.records.last_change(), seq)
-            arrived = context.sources.readings.ask(lambda reader: int(reader.last_arrival())) or 0
+            now, arrived = _urgent(context, urgent[1]), _arrived(context)
             if now != urgent or (arrived != n and clock() - told_s >= READINGS_EVERY_S):
                 urgent, n, told_s = now, arrived, clock()
                 await self._tell()
@@ -57,9 +51,9 @@ class Pulse:
             self.beat += 1
             self._changed.notify_all()
 
-    async def listen(self) -> AsyncIterator[bytes]:
+    async def listen(self, seen: int) -> AsyncIterator[bytes]:
+        """``seen``: the beat at which the page was made, so that nothing falls between."""
         self.pages += 1
-        seen = self.beat
         try:
             yield b"retry: 3000\n\n"
             while not self.stopped:
@@ -72,6 +66,15 @@ class Pulse:
                     yield b": still here\n\n"  # so that a dead link is noticed
         finally:
             self.pages -= 1
+
+
+def _urgent(context: Context, after: int) -> tuple[int, int]:
+    """The ends of the changes journal and of the journal of fact versions."""
+    return context.records.last_change(), _newest_fact(context, after)
+
+
+def _arrived(context: Context) -> int:
+    return context.sources.readings.ask(lambda reader: int(reader.last_arrival())) or 0
 
 
 def _newest_fact(context: Context, after: int) -> int:
@@ -88,10 +91,12 @@ def _versions_after(seq: int, reader: SqlFactsReader) -> list[StoredFact]:
 
 
 @router.get("/events")
-async def events(request: Request, context: InContext) -> StreamingResponse:
+async def events(request: Request, seen: int | None = None) -> StreamingResponse:
     pulse: Pulse = request.app.state.pulse
     if pulse.pages >= MOST_PAGES:
         return StreamingResponse(iter(()), 204)
     return StreamingResponse(
-        pulse.listen(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        pulse.listen(pulse.beat if seen is None else seen),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
     )

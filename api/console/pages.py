@@ -73,6 +73,7 @@ def rendered(request: Request, template: str, /, **values: Any) -> str:
             w=words,
             now_ms=context.now_ms(),
             session=session,
+            beat=request.app.state.pulse.beat,
             path=request.url.path,
             address=_address(request),
             asset_url=asset_url,

@@ -19,6 +19,7 @@ from api.readings import (
 )
 from api.replies import Asked, reply
 from api.times import Instant
+from domain.admission import EARLIEST_MS
 from domain.quantity import QUANTITIES
 from domain.reading import ProbeId, RoomId
 
@@ -41,7 +42,7 @@ async def readings(asked: Annotated[WhichReadings, Query()], context: InContext)
     """Readings of one quantity of a probe, or of every probe while it was in a room."""
     quantity = quantity_named(asked.quantity)
     to_ms = context.now_ms() + 1 if asked.to is None else asked.to
-    from_ms = 0 if asked.from_ is None else asked.from_
+    from_ms = max(asked.from_ or 0, EARLIEST_MS)
     if asked.from_ is None and asked.points is not None:
         raise Problem(422, "points needs a beginning", field="from")
     if from_ms >= to_ms:

@@ -30,7 +30,7 @@
   document.addEventListener("visibilitychange", function () { if (waiting) { renew(); } });
   document.addEventListener("focusout", function () { if (waiting) { setTimeout(renew, 200); } });
   if (!window.EventSource) { return; }
-  var stream = new EventSource("/events");
+  var stream = new EventSource("/events?seen=" + document.body.dataset.beat);
   var once = false;
   stream.addEventListener("changed", renew);
   stream.onopen = function () { if (once) { renew(); } once = true; };
