@@ -33,13 +33,14 @@ from coldtrail.init import NewGateway, init_data
 from coldtrail.relay import Relay
 from coldtrail.settings import DEFAULT_PORT_BASE, FILE, Installation
 from coldtrail.supervise import Supervisor, is_up
-from domain.reading import LotId, RoomId, Series
+from domain.reading import GatewayId, LotId, RoomId, Series
 from store.connect import open_readings
 from store.errors import NotReady
 from store.notices import open_notices_reader
 from store.ports import ReadingReader
 from store.records import open_records
 from traceability.reader import TraceReader, open_trace_reader
+from wire import status_v1
 
 T = TypeVar("T")
 
@@ -170,6 +171,7 @@ class _Demo:
         self._story = story
         self._stop = threading.Event()
         self._zero_ms = 0
+        self._begun_ms = 0  # the same, but for a demo that goes on
         self._probes: list[GatewayProbes] = []
         self._reader: ReadingReader | None = None
         self._failed = ""
@@ -177,7 +179,7 @@ class _Demo:
         self._village_before = 0  # sent before its link was cut
         self._told: set[str] = set()
         self._versions = 0
-        self._progress = (0, 0.0)  # stored, and since when it has not grown
+        self._progress = (-1, 0.0)  # stored, and since when it has not grown
 
     def run(self) -> int:
         self._listen_for_ctrl_c()
@@ -272,7 +274,7 @@ class _Demo:
 
     def _play(self) -> None:
         whole_s = 1000
-        self._zero_ms = _now_ms() // whole_s * whole_s
+        self._zero_ms = self._begun_ms = _now_ms() // whole_s * whole_s
         if not self._story:
             self._zero_ms -= round(county.LIVE_MIN * county.MINUTE_MS)
         for probes in self._probes:
@@ -342,13 +344,15 @@ class _Demo:
                 key = str(notice["key"])
                 if key not in self._told and notice.get("state") in ("sent", "delivered"):
                     self._told.add(key)
+                    if int(str(notice["at_ms"])) < self._begun_ms:
+                        continue  # told by an earlier run
                     self._screen.say(f"SMS to {notice['to']}: {notice['text']}", self._at_s())
         finally:
             notices.close()
         versions = self._trace(lambda trace: trace.versions(LotId(county.VILLAGE_LOT)))
         if versions and versions[-1].version != self._versions:
-            self._versions = versions[-1].version
             newest = versions[-1]
+            self._versions = newest.version
             self._screen.say(
                 f"certificate of lot {county.VILLAGE_LOT}: v{newest.version} "
                 f"({newest.because}), verdict {newest.verdict}",
@@ -394,7 +398,8 @@ class _Demo:
     # ---- numbers ---------------------------------------------------------------------
 
     def _numbers(self) -> Numbers:
-        """Lost is what is missing although nothing has moved for a while and every link is up."""
+        """Lost is what the server lacks although nothing has moved for a while and every
+        gateway says that it holds nothing back."""
         if self._reader is None:
             return Numbers()
         sent = sum(probes.balance().distinct for probes in self._probes)
@@ -402,9 +407,24 @@ class _Demo:
         waiting = 0 if self._relay.is_open else self._village_sent() - self._village_before
         if stored != self._progress[0] or waiting:
             self._progress = (stored, time.monotonic())
-        quiet = time.monotonic() - self._progress[1] > SETTLE_S
         missing = max(sent - stored - waiting, 0)
-        return Numbers(sent, stored, min(waiting, max(sent - stored, 0)), missing if quiet else 0)
+        if missing and (time.monotonic() - self._progress[1] < SETTLE_S or self._held_back()):
+            missing = 0
+        return Numbers(sent, stored, min(waiting, max(sent - stored, 0)), missing)
+
+    def _held_back(self) -> bool:
+        """True while a gateway is away, or says that something waits in it."""
+        assert self._reader is not None  # noqa: S101 - opened when everything is ready
+        statuses = self._reader.statuses()
+        for probes in self._probes:
+            raw, _ = statuses.get(GatewayId(probes.gateway), (b"", 0))
+            try:
+                status = status_v1.decode(raw)
+            except status_v1.BadStatus:
+                return True
+            if status.state != "online" or status.backlog.readings:
+                return True
+        return False
 
     def _village_sent(self) -> int:
         """Of the gateway behind the relay."""
