@@ -12,7 +12,7 @@ import pytest
 from coldtrail.init import init_data
 from coldtrail.settings import Installation
 from coldtrail.supervise import LOG_BYTES, AlreadyUp, Supervisor, is_up
-from tests.support.servers import free_port, require, wait_until
+from tests.support.servers import free_port_base, require, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
 
@@ -21,7 +21,7 @@ ROLES = ["broker", "sms-centre"]
 
 def folder(tmp_path: Path) -> Installation:
     require("nats-server")
-    return init_data(tmp_path / "data", port_base=free_port() - 1)
+    return init_data(tmp_path / "data", port_base=free_port_base())
 
 
 def pid_of(installation: Installation, role: str) -> int | None:
@@ -89,7 +89,10 @@ def test_roles_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
             stderr=log,
         )
     try:
-        wait_until(lambda: pid_of(installation, "sms-centre"), 30, "started")
+        wait_until(
+            lambda: pid_of(installation, "sms-centre") or up.poll() is not None, 30, "started"
+        )
+        assert up.poll() is None, (installation.folder / "up.log").read_text()
         report = json.loads((installation.folder / "status.json").read_text())
         pids = [r["pid"] for r in report["roles"].values() if r["pid"]]
         up.kill()

@@ -11,7 +11,7 @@ from coldtrail.settings import Installation
 from coldtrail.supervise import Supervisor
 from tests.support.brokers import running
 from tests.support.mqtt import Stranger, stranger
-from tests.support.servers import free_port, require, wait_until
+from tests.support.servers import free_port_base, require, wait_until
 from wire import topics
 
 pytestmark = pytest.mark.server
@@ -22,7 +22,7 @@ def central(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     require("nats-server")
     installation = init_data(
         tmp_path_factory.mktemp("central") / "data",
-        port_base=free_port() - 1,  # its +1 is the central broker's
+        port_base=free_port_base(),
         gateways=[NewGateway("gw1"), NewGateway("gw2")],
     )
     with Supervisor(installation, ["broker"]):
@@ -103,7 +103,7 @@ def test_who_has_no_password_is_not_let_in(central: Installation) -> None:
 def test_mosquitto_in_the_middle_gives_the_same_rights(tmp_path: Path) -> None:
     installation = init_data(
         tmp_path / "data",
-        port_base=free_port() - 1,
+        port_base=free_port_base(),
         gateways=[NewGateway("gw1"), NewGateway("gw2")],
     )
     users = installation.server / "mosquitto"
