@@ -110,3 +110,15 @@ def test_a_storys_clock_goes_on_where_it_is_after_a_restart(tmp_path: Path) -> N
 
 def test_a_storys_clock_runs_as_many_times_as_fast() -> None:
     assert story(5_000, 60.0, anchor_ms=1_000, machine=lambda: 3_500)() == 155_000
+
+
+def test_the_settings_of_docker_compose_are_understood(tmp_path: Path) -> None:
+    further = Path(__file__).parents[3] / "deploy" / "compose.toml"
+    made = init_data(tmp_path, more_toml=further.read_text())
+
+    assert made.broker_url == "mqtt://mosquitto:1883"
+    assert made.api_url == "http://api:18800"
+    assert made.influx_settings().token_file == "/run/secrets/influx_token"  # noqa: S105 - a path
+    assert set(made.roles()) == {
+        "edge-broker", "api", "ingest", "gateway", "alerts", "traceability", "influx"
+    }  # fmt: skip
