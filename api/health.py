@@ -17,8 +17,8 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(context: InContext) -> Response:
-    """503 names the parts that other roles have not made yet."""
-    missing = context.sources.missing()
+    """503 names the parts that other roles have not made yet; why is for those signed in."""
+    missing = list(context.sources.missing())
     return reply({"ready": not missing, "missing": missing}, 503 if missing else 200)
 
 
