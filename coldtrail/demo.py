@@ -17,28 +17,35 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 
 from coldtrail import county, settings
+from coldtrail.demo_balance import compare
 from coldtrail.demo_probes import Forecast, GatewayProbes
+from coldtrail.demo_records import (
+    Unanswered,
+    post,
+    sign_in_link,
+    tell_of_lots,
+    write_records,
+)
 from coldtrail.demo_screen import Numbers, Screen
 from coldtrail.init import NewGateway, init_data
 from coldtrail.relay import Relay
 from coldtrail.settings import DEFAULT_PORT_BASE, FILE, Installation
 from coldtrail.supervise import Supervisor, is_up
-from domain.reading import GatewayId, LotId, RoomId, Series
+from domain.reading import GatewayId, LotId
 from store.connect import open_readings
 from store.errors import NotReady
 from store.notices import open_notices_reader
 from store.ports import ReadingReader
-from store.records import open_records
 from traceability.reader import TraceReader, open_trace_reader
 from wire import status_v1
 
@@ -50,35 +57,12 @@ READY_S = 300.0
 LOAD_S = 300.0
 SETTLE_S = 60.0
 TICK_S = 0.5
-RULES_MIN = county.HISTORY_MIN + 1440
 CERTIFICATE = "certificate.json"
 FORGED = "certificate-forged.json"
 
 
-class Unanswered(Exception):
-    """The api did not do what the story needs."""
-
-
 class Stopped(Exception):
     """Ctrl-C, or the time that was asked for is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """By comparing every key. ``extra``: rows of the probes' series that nobody sent."""
-
-    sent: int
-    stored: int
-    lost: int
-    doubled: int
-    unacknowledged: int
-
-    def line(self) -> str:
-        waiting = f", {self.unacknowledged} not acknowledged" if self.unacknowledged else ""
-        return (
-            f"balance: sent {self.sent:,}, stored {self.stored:,}, "
-            f"lost {self.lost}, doubled {self.doubled}{waiting}"
-        )
 
 
 def run_demo(
@@ -241,7 +225,7 @@ class _Demo:
             ),
         )
         (self._folder / MARK).write_text(json.dumps({"made_ms": now_ms}) + "\n")
-        _write_records(installation, now_ms)
+        write_records(installation, now_ms)
         return installation
 
     def _wait_until_ready(self) -> None:
@@ -285,7 +269,7 @@ class _Demo:
             self._relay.close()
             self._village_before = self._village_sent()
             try:
-                _tell_of_lots(self._installation, self._zero_ms, self._screen)
+                tell_of_lots(self._installation, self._zero_ms, self._screen)
             except Unanswered as error:
                 self._screen.say(f"The lots are missing: {error}", self._at_s())
         for probes in self._probes:
@@ -330,7 +314,7 @@ class _Demo:
 
     def _links(self) -> None:
         installation = self._installation
-        self._screen.link("console", _sign_in_link(installation))
+        self._screen.link("console", sign_in_link(installation))
         self._screen.link("demo phone", installation.phone_url)
 
     def _look(self) -> None:
@@ -374,7 +358,7 @@ class _Demo:
         self._relay.open()
 
     def empty_store_stands_by(self) -> None:
-        _post(
+        post(
             self._installation,
             f"/api/v1/rooms/{county.DEPARTING_ROOM}/actions",
             {
@@ -548,117 +532,6 @@ def _steps(demo: _Demo) -> list[_Step]:
             demo.write_certificates,
         ),
     ]
-
-
-# ---- what the story needs of the parts ------------------------------------------------
-
-
-def _write_records(installation: Installation, now_ms: int) -> None:
-    """Places, probes, rules and people, as a county's administrator would have entered them."""
-    records = open_records(installation.server / "records.db")
-    since_ms = now_ms - round(RULES_MIN * county.MINUTE_MS)
-    by = "demo"
-    try:
-        for region in county.REGIONS:
-            records.put_region(region, by=by, now_ms=now_ms)
-        for site in county.SITES:
-            records.put_site(site, by=by, now_ms=now_ms)
-        for person in county.people():
-            records.put_person(person, by=by, now_ms=now_ms)
-        for duty in county.DUTIES:
-            records.put_duty(duty, by=by, now_ms=now_ms)
-        for room in county.ROOMS:
-            id = RoomId(room.id)
-            records.put_room(room.record(), by=by, now_ms=now_ms)
-            records.add_rule(
-                id, since_ms, room.profile, room.commodities, county.INTERVAL_S, {},
-                by=by, now_ms=now_ms,
-            )  # fmt: skip
-            for device in county.probes(room):
-                probe = county.probe_id(room, device)
-                records.assign(probe, id, since_ms, by=by, now_ms=now_ms)
-    finally:
-        records.close()
-
-
-def _tell_of_lots(installation: Installation, zero_ms: int, screen: Screen) -> None:
-    """Entered when the readings are there, as people do it: afterwards."""
-    for lot in county.LOTS:
-        made = _post(
-            installation,
-            "/api/v1/lots",
-            {
-                "id": lot.id,
-                "commodity": lot.commodity,
-                "quantity_kg": lot.quantity_kg,
-                "producer": lot.producer,
-            },
-        )
-        for i, (minute, kind, site, room) in enumerate(lot.moves):
-            move: dict[str, object] = {
-                "kind": kind,
-                "at": zero_ms + round(minute * county.MINUTE_MS),
-                "key": f"{lot.id}-{i}",
-            }
-            move |= {name: value for name, value in (("site", site), ("room", room)) if value}
-            _post(installation, f"/api/v1/lots/{lot.id}/events", move)
-        if lot.id == county.BUYER_LOT:
-            screen.link("buyer page", f"{installation.base_url}/t/{made['code']}")
-
-
-def _post(installation: Installation, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-    token = (installation.keys / "admin.token").read_text().strip()
-    request = urllib.request.Request(  # noqa: S310 - our own address
-        installation.api_url + path,
-        data=json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-        method="POST",
-    )
-    for attempt in range(20):
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own address
-                parsed: dict[str, Any] = json.loads(answer.read())
-                return parsed
-        except urllib.error.HTTPError as error:
-            raise Unanswered(f"{path}: {error.code} {error.read().decode()}") from error
-        except OSError as error:  # the api may have been killed: it comes back
-            if attempt == 19:
-                raise Unanswered(f"{path}: {error}") from error
-            time.sleep(0.5)
-    raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _sign_in_link(installation: Installation) -> str:
-    from api.sessions import Gate, session_key
-
-    token = (installation.keys / "admin.token").read_text().strip()
-    gate = Gate(token, session_key(installation.keys / "session.key"))
-    return f"{installation.api_url}/signin?token={gate.new_link(installation.now_ms()())}"
-
-
-def compare(installation: Installation, probes: list[GatewayProbes]) -> Balance:
-    """Each key that was sent against each row of the same series in the store."""
-    sent = stored = lost = extra = 0
-    reader = open_readings(installation.server / "readings.db", write=False)
-    try:
-        for one in probes:
-            for series, keys in one.account.keys.items():
-                said = set(keys)
-                found = set(_stored_keys(reader, series, min(said)))
-                sent += len(said)
-                stored += len(found)
-                lost += len(said - found)
-                extra += len(found - said)
-        conflicts = reader.totals()["conflicts"]
-    finally:
-        reader.close()
-    waiting = sum(one.balance().waiting for one in probes)
-    unsaid = min(lost, waiting and lost)
-    return Balance(sent - unsaid, stored, lost - unsaid, extra + conflicts, unsaid)
-
-
-def _stored_keys(reader: ReadingReader, series: Series, from_ms: int) -> list[int]:
-    return list(reader.between(series, from_ms, 1 << 62).at_ms)
 
 
 def _now_ms() -> int:

@@ -81,8 +81,7 @@ class Screen:
         if self._links.get(name) == url:
             return
         self._links[name] = url
-        if self._live is None:
-            self._plain(f"{name}: {url}")
+        self._plain(f"{name}: {url}")  # above the picture: a frame would break a long one
 
     def show(self, numbers: Numbers, at_s: float | None, following: str) -> None:
         if self._live is not None:
@@ -108,7 +107,8 @@ class Screen:
         )
         links = Table.grid(padding=(0, 2))
         for name, url in self._links.items():
-            links.add_row(Text(name, "dim"), Text(url, overflow="fold"))
+            short = url.partition("?")[0]  # a sign-in link carries its token behind it
+            links.add_row(Text(name, "dim"), Text(short, f"link {url}", overflow="fold"))
         return Panel(
             Group(
                 counters,
