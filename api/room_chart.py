@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median
 
 from api.charts import Chart, Limit, Point, Span, Trace, gaps, number
 from api.console.language import Words
@@ -86,8 +88,16 @@ def _traces(
                     rows["t"], rows["min"], rows["mean"], rows["max"], strict=True
                 )
             ]
-            found.append(Trace(_name(words, probe, quantity, assigned), points, apart_ms))
+            joined_ms = max(apart_ms, SILENT_INTERVALS * _usual_ms(points))
+            found.append(Trace(_name(words, probe, quantity, assigned), points, joined_ms))
     return found
+
+
+def _usual_ms(points: Sequence[Point]) -> int:
+    """A probe that reports less often than the room's interval is no broken line."""
+    if len(points) < 2:
+        return 0
+    return int(median(b.at_ms - a.at_ms for a, b in pairwise(points)))
 
 
 def _name(

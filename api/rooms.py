@@ -49,10 +49,6 @@ class RoomNow:
     state: str
 
     @property
-    def alarms_count(self) -> int:
-        return len(self.alarms)
-
-    @property
     def headline(self) -> Value | None:
         """Of the temperatures that are as new as the newest, the warmest."""
         found = [v for v in self.values if v.quantity.name == "temperature" and v.trusted]
