@@ -33,7 +33,7 @@ from wire.batch_v1 import Clock
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-FIRST_RESEND_S = 5.0
+FIRST_RESEND_S = 15.0
 LAST_RESEND_S = 300.0
 STATUS_EVERY_S = 30.0
 SAVE_EVERY_S = 30.0
@@ -76,7 +76,7 @@ class StorePin:
 
 
 class FillRate:
-    """Hours until the outbox is full, from how it grew lately."""
+    """Hours until the outbox is full of what has no receipt, from how that grew lately."""
 
     def __init__(self) -> None:
         self._seen: list[tuple[float, int]] = []
@@ -285,7 +285,8 @@ class Uplink:
                 oldest_ms=backlog.oldest_ms,
                 newest_ms=backlog.newest_ms,
                 backlog=status_v1.Backlog(backlog.batches, backlog.readings, backlog.bytes),
-                full_in_h=self._rate.hours_left(monotonic(), level.used, level.limit),
+                # What is receipted makes room when it is needed, so it does not fill the outbox.
+                full_in_h=self._rate.hours_left(monotonic(), backlog.bytes, level.limit),
                 clock=status_v1.Clock(clock.trusted, self._now_ms(), clock.boot),
                 quarantined=self._outbox.quarantined()[0],
                 refused=len(self._outbox.refused()),
