@@ -1,5 +1,6 @@
 """The api as a role: one process, one thread that answers, until it is told to stop."""
 
+import gc
 import logging
 import socket
 import threading
@@ -40,6 +41,10 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
     )
     threading.Thread(target=_stop_when_told, args=(stop, server), name="stop", daemon=True).start()
     log.info("api starts", extra={"port": settings.port})
+    # What is loaded now lives as long as the process. Looking through all of it again and again
+    # kept every answer waiting for 50 to 90 ms, once a second at 200 requests a second.
+    gc.collect()
+    gc.freeze()
     try:
         server.run()
     except SystemExit as error:  # how uvicorn says that it cannot listen

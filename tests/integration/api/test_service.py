@@ -1,5 +1,6 @@
 """The role: it takes its port and its file, gives both back, and keeps nobody waiting."""
 
+import gc
 import socket
 import threading
 from pathlib import Path
@@ -57,3 +58,14 @@ def test_a_page_is_told_when_somebody_records_something(tmp_path: Path) -> None:
             other.put("/api/v1/regions/c", json=body, headers=BEARER).raise_for_status()
 
         assert next(line for line in lines if line.startswith("event")) == "event: changed"
+
+
+def test_no_answer_waits_while_what_was_loaded_at_the_start_is_looked_through(
+    tmp_path: Path,
+) -> None:
+    gc.unfreeze()
+    with served(empty(tmp_path / "data")) as client:
+        client.get("/healthz").raise_for_status()
+
+        assert len(gc.get_objects()) < gc.get_freeze_count()
+    gc.unfreeze()
