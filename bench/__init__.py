@@ -1,0 +1,1 @@
+"""What the design promises in numbers, measured here: ``python -m bench``, or one by its name."""
