@@ -23,10 +23,10 @@ from typing import NamedTuple, Self
 import apsw
 import msgspec
 
+from domain.ranges import Ranges
 from domain.reading import Columns, Series
 from gateway.ballast import SIZE as BALLAST_BYTES
 from gateway.ballast import Ballast
-from gateway.ranges import Ranges
 from wire.batch_v1 import (
     MAX_READINGS,
     MAX_WIDTH_MS,

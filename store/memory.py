@@ -5,6 +5,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from domain.ranges import Ranges
 from domain.reading import NOT_VALID, Columns, GatewayId, Series
 from store.ports import (
     AdmittedBatch,
@@ -19,7 +20,7 @@ from store.ports import (
     Span,
     Written,
 )
-from store.ranges import Ranges, ledger
+from store.ranges import ledger
 from store.settle import UNMARKED, Values, add, standing
 
 DAY_MS = 86_400_000
@@ -65,7 +66,8 @@ class MemoryStore:
                 refused.append((batch.id, "known name with other bytes"))
             else:
                 self._digests[batch.id] = batch.digest
-                self._ranges[batch.id.gateway, batch.id.epoch].add(batch.id.seq)
+                seen = self._ranges[batch.id.gateway, batch.id.epoch]
+                seen.add(batch.id.seq, batch.id.seq)
                 counts["batches"] += 1
                 if batch.kind != "readings":
                     self._notes.append(batch)
@@ -204,7 +206,7 @@ class MemoryStore:
 
     def ledger(self, gateway: GatewayId) -> dict[str, EpochLedger]:
         return {
-            epoch: ledger(ranges.pairs())
+            epoch: ledger(list(ranges))
             for (of, epoch), ranges in self._ranges.items()
             if of == gateway
         }

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import apsw
 
+from domain.ranges import Ranges
 from store.ports import AdmittedBatch, ArrivalNo, BatchId
-from store.ranges import Ranges
 
 
 class Ledger:
@@ -47,12 +47,12 @@ class Ledger:
         for batch in batches:
             epoch = self._epoch(batch.id)
             ranges = self._ranges[epoch]
-            before.setdefault(epoch, ranges.pairs())
-            ranges.add(batch.id.seq)
+            before.setdefault(epoch, list(ranges))
+            ranges.add(batch.id.seq, batch.id.seq)
             digests.append((epoch, batch.id.seq, batch.digest))
         self._db.executemany("INSERT INTO batch VALUES(?, ?, ?)", digests)
         for epoch, pairs in before.items():
-            was, now = set(pairs), set(self._ranges[epoch].pairs())
+            was, now = set(pairs), set(self._ranges[epoch])
             gone = {first for first, _ in was - now} - {first for first, _ in now}
             self._db.executemany(
                 "DELETE FROM ledger WHERE epoch = ? AND first = ?",

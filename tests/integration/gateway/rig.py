@@ -18,8 +18,8 @@ import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from domain.ranges import Ranges
 from gateway.edge_broker import User, config, users
-from gateway.ranges import Ranges
 from gateway.settings import DeviceUser, Settings
 from tests.support.servers import free_port, require, wait_until
 from wire import hello_v1, receipt_v1, status_v1, topics

@@ -1,7 +1,11 @@
-"""A set of whole numbers kept as ranges: which batches of an epoch the server has."""
+"""A set of whole numbers kept as ranges: which batches of an epoch somebody has.
+
+A gateway's batches arrive newest first on one lane and oldest first on the other, so a few
+ranges describe any epoch.
+"""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 class Ranges:
@@ -9,9 +13,11 @@ class Ranges:
 
     __slots__ = ("_high", "_low")
 
-    def __init__(self) -> None:
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self._low: list[int] = []
         self._high: list[int] = []
+        for low, high in ranges:
+            self.add(low, high)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self._low, self._high, strict=True)
@@ -29,7 +35,7 @@ class Ranges:
         return self._high[-1] if self._high else 0
 
     def add(self, low: int, high: int) -> None:
-        """Add ``low … high``, both inside; nothing when high is below low."""
+        """Add ``low … high``, both inside; nothing when high is below low, or a second time."""
         if high < low:
             return
         first = bisect_left(self._high, low - 1)  # the first range that reaches it

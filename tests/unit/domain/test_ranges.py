@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ranges import Ranges
+from domain.ranges import Ranges
 
 spans = st.tuples(st.integers(1, 60), st.integers(-2, 10)).map(lambda s: (s[0], s[0] + s[1]))
 
