@@ -277,6 +277,9 @@ class _Turn:
                 codes=_with(self.incident.codes, told),
                 people=_with(self.incident.people, to),
             )
+        if kind in ("escalate", "repeat"):  # of every told critical that is active
+            for k in self.criticals():
+                self.mark([k], told=_with(k.told, to))
 
     def open(self) -> Incident:
         if self.incident is None:
@@ -400,8 +403,11 @@ def _tell(turn: _Turn, kind: str, about: Sequence[Known]) -> None:
 def _tell_corrected(turn: _Turn, gone: Sequence[Known]) -> None:
     """What was told and never was: those who heard it hear that it was not so."""
     told = [k for k in gone if k.told]
-    for people in sorted({k.told for k in told}):
-        turn.say("corrected", "sms", people, [k for k in told if k.told == people])
+    heard: dict[tuple[Known, ...], list[str]] = {}
+    for person in sorted({person for k in told for person in k.told}):
+        heard.setdefault(tuple(k for k in told if person in k.told), []).append(person)
+    for about, people in heard.items():
+        turn.say("corrected", "sms", people, about)
     if turn.incident and told:
         dropped = {k.code for k in told} - {k.code for k in turn.known if k.told}
         left = tuple(c for c in turn.incident.codes if c not in dropped)

@@ -140,6 +140,21 @@ def test_what_newer_data_removes_is_corrected_for_those_who_heard_it() -> None:
     assert (50, "op", "corrected", "CRIT_HIGH") in tells
 
 
+def test_a_correction_reaches_whoever_heard_of_it_on_the_ladder_each_person_once() -> None:
+    story = Story().steady(0, 65, 8.0).one(20, "door", 1)  # a critical of its own at 50
+    for minute in range(0, 70, 5):
+        story.one(minute, "temperature", 2.0, arriving=68)
+    story.one(20, "door", 0, arriving=68)
+    story.steady(70, 75, 2.0)
+
+    corrected = [tell for tell in story.tells(LADDER, 75) if tell[2] == "corrected"]
+    assert corrected == [
+        (68, "op", "corrected", "CRIT_HIGH DOOR_OPEN_CRIT"),
+        (68, "second", "corrected", "CRIT_HIGH"),
+        (68, "town", "corrected", "CRIT_HIGH DOOR_OPEN_CRIT"),
+    ]
+
+
 def test_silence_is_told_by_arrival_and_maintenance_starts_it_anew() -> None:
     story = Story().steady(0, 10, 2.0).does(20, "maintenance_started")
     story.does(60, "maintenance_ended")
