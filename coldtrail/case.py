@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from domain.admission import EARLIEST_MS, FUTURE_MS
 from domain.judgement import Action, Rule
@@ -19,6 +19,7 @@ from domain.quantity import QUANTITIES
 from domain.reading import ProbeId, Series
 
 UNASSIGNED = "unassigned"
+COLUMNS = ("measured_at", "room", "probe", "quantity", "value", "received_at")
 ROLES = ("operator", "second", "township", "county")
 NUMBERS = {"start_c", "medium_c", "allowed_h"}
 ACTIONS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -106,19 +107,37 @@ class Case:
 
 def read_case(path: Path) -> Case:
     """Raises ``Faulty``; ``OSError`` when the file cannot be read."""
+    constants: list[str] = []
+
+    def constant(text: str) -> float:
+        constants.append(text)
+        return float(text)
+
     try:
         document = json.loads(
-            path.read_bytes().decode("utf-8-sig"),
-            parse_float=Decimal,
-            parse_constant=_not_a_number,
+            path.read_bytes().decode("utf-8-sig"), parse_float=Decimal, parse_constant=constant
         )
+        if constants:  # Python reads NaN and Infinity, JSON knows neither
+            raise Faulty(_where_a_float(document) or "", f"{constants[0]} is not JSON")
     except (ValueError, RecursionError) as error:
         raise Faulty("", f"{path.name} is not JSON: {error}") from error
     return parse_case(document)
 
 
-def _not_a_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+def _where_a_float(value: object, field: str = "") -> str | None:
+    """The path of the first; every number of JSON was read as int or ``Decimal``."""
+    if isinstance(value, float):
+        return field
+    inside: list[tuple[str, object]] = []
+    if isinstance(value, dict):
+        inside = [(f"{field}.{name}" if field else name, each) for name, each in value.items()]
+    elif isinstance(value, list):
+        row = re.fullmatch(r"readings\[\d+\]", field)
+        inside = [
+            (f"{field}.{COLUMNS[i]}" if row and i < len(COLUMNS) else f"{field}[{i}]", each)
+            for i, each in enumerate(value)
+        ]
+    return next((at for name, each in inside if (at := _where_a_float(each, name))), None)
 
 
 def parse_case(document: object) -> Case:
@@ -194,7 +213,7 @@ def _reading(
     row: object, field: str, rooms: Mapping[str, CaseRoom], before_ms: int | None
 ) -> CaseReading:
     if not isinstance(row, list) or not 5 <= len(row) <= 6:
-        raise Faulty(field, "is [measured_at, room, probe, quantity, value, received_at?]")
+        raise Faulty(field, f"is [{', '.join(COLUMNS)}?]")
     at = _time(row[0], f"{field}.measured_at")
     room = _text(row[1], f"{field}.room")
     if room not in rooms and room != UNASSIGNED:

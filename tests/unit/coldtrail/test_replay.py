@@ -40,6 +40,14 @@ def room(**changes: Any) -> dict[str, Any]:
         pytest.param("not JSON", "{", id="not-json"),
         pytest.param("not JSON", '{"id": NaN}', id="nan"),
         pytest.param("not JSON", '{"id": -Infinity}', id="infinity"),
+        pytest.param(
+            "readings[1].value", case(readings=[reading(), reading(5, float("nan"))]), id="nan-value"
+        ),
+        pytest.param(
+            "rooms.r1.overrides.WARN_HIGH.limit_c",
+            case(**room(overrides={"WARN_HIGH": {"limit_c": float("inf")}})),
+            id="infinite-limit",
+        ),
         pytest.param("extra", case(extra=1), id="unknown-field"),
         pytest.param("id", {"rooms": {}, "readings": []}, id="no-id"),
         pytest.param("rooms", {"id": "x", "readings": []}, id="no-rooms"),
