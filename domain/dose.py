@@ -61,10 +61,11 @@ def advance_dose(
         while i < len(samples) and samples[i][0] < at:
             series.step(*samples[i])
             i += 1
+        here = samples[i][1] if i < len(samples) and samples[i][0] == at else None
         if stretch is None:
-            series.restart(at)
+            series.restart(at, here)
         else:
-            series.change(at, stretch)
+            series.change(at, stretch, here)
     for sample in samples[i:]:
         series.step(*sample)
     return series.state, series.alarms + series.active()
@@ -109,26 +110,28 @@ class _Dose:
         if below and not silent and state.total_ms >= limit.delay_ms:
             state.fired_ms, state.told = at, True
 
-    def change(self, at: int, stretch: DoseStretch) -> None:
+    def change(self, at: int, stretch: DoseStretch, here: int | None) -> None:
         before, self.now = self.now, stretch
         goes_off = stretch.off and not before.off
         if goes_off:
-            self._end(at)
+            self._end(at, here)
         other = _threshold(before.limit) != _threshold(stretch.limit)
         if other or stretch.stocking != before.stocking:
-            self._end(at)
+            self._end(at, here)
             self.state = DoseState(last=self.state.last)
 
-    def restart(self, at: int) -> None:
+    def restart(self, at: int, here: int | None) -> None:
         """The probe left: what it counted is not counted against another place."""
-        self._end(at)
+        self._end(at, here)
         self.state = DoseState()
 
-    def _end(self, at: int) -> None:
-        """Close at an instant that is no sample."""
+    def _end(self, at: int, here: int | None) -> None:
+        """Close although no two good samples came. ``here``: the count measured at that instant."""
         state = self.state
         if state.fired_ms is None:
             return
+        if here is not None:
+            state.peak = min(state.peak, here)
         elapsed = at - state.last[0] if state.last else 0
         if elapsed > LOOK_AHEAD * self.interval_ms:
             self._close(at, unknown=elapsed)

@@ -77,10 +77,11 @@ def advance_limits(
         while i < len(samples) and samples[i][0] < at:
             series.step(*samples[i])
             i += 1
+        here = samples[i][1] if i < len(samples) and samples[i][0] == at else None
         if bounds is None:
-            series.remove(at)
+            series.remove(at, here)
         else:
-            series.change(at, bounds)
+            series.change(at, bounds, here)
     for sample in samples[i:]:
         series.step(*sample)
     return series.state(), series.alarms + series.active()
@@ -169,8 +170,9 @@ class _Series:
             watch.peak = count if watch.run_peak is None else watch.run_peak
             watch.excess, watch.unknown_ms = watch.run_excess, 0
 
-    def change(self, at: int, bounds: Bounds) -> None:
-        """Rules that go off or change close; the others run on."""
+    def change(self, at: int, bounds: Bounds, here: int | None) -> None:
+        """Rules that go off or change close; the others run on. ``here``: the count measured at
+        that very instant, which still belongs to the excursion that ends there."""
         before = {limit.code: limit for limit, _ in self.bounds.limits}
         after = {limit.code: limit for limit, _ in bounds.limits}
         for code, watch in list(self.watches.items()):
@@ -178,7 +180,7 @@ class _Series:
             if new is not None and old is not None and _same(old, new):
                 continue
             if watch.fired_ms is not None:
-                self._tail(watch, at)
+                self._tail(watch, at, old, here)
                 self._close(watch, at)
             watch.since_ms = None
             if new is None or watch.idle:
@@ -186,16 +188,19 @@ class _Series:
         self.bounds = bounds
         self.levels.update((limit.code, limit.level) for limit, _ in bounds.limits)
 
-    def remove(self, at: int) -> None:
+    def remove(self, at: int, here: int | None) -> None:
+        limits = {limit.code: limit for limit, _ in self.bounds.limits}
         for watch in self.watches.values():
             if watch.fired_ms is not None:
-                self._tail(watch, at)
+                self._tail(watch, at, limits.get(watch.code), here)
                 self._close(watch, at)
         self.watches.clear()
         self.last = None
 
-    def _tail(self, watch: Watch, at: int) -> None:
-        """From the last sample to an end that is no sample."""
+    def _tail(self, watch: Watch, at: int, limit: Limit | None, here: int | None) -> None:
+        """From the last sample to an end that no two good samples made."""
+        if limit is not None and here is not None:
+            watch.peak = worse(limit, watch.peak, here)
         elapsed = at - self.last[0] if self.last else 0
         if elapsed > self.gap_ms:
             watch.unknown_ms += elapsed

@@ -193,3 +193,11 @@ def test_a_line_down_fires_the_low_side_in_its_order() -> None:
     judgement = judged(line((0, 0.5), (80, -3.5)), until=45)
 
     assert fired(judgement) == [(35, "WARN_LOW"), (40, "CRIT_FREEZE")]
+
+
+def test_a_sample_at_the_very_end_of_an_alarm_counts_for_its_peak() -> None:
+    readings = then(steady(8, 40), steady(11, 60, start=45))
+    judgement = judged(readings, act(45, "standby_started"), until=60)
+
+    assert the("CRIT_HIGH", judgement).peak == 1100
+    assert the("CRIT_HIGH", judgement).degree_minutes == 4 * 45
