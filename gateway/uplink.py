@@ -36,6 +36,7 @@ TICK_S = 0.25
 FIRST_RESEND_S = 15.0
 LAST_RESEND_S = 300.0
 STATUS_EVERY_S = 30.0
+CUTS_A_STATUS = 5  # on a metered link, where batches are rare, a status must be rarer
 SAVE_EVERY_S = 30.0
 EVICT_EVERY_S = 3_600.0
 HELLO_EVERY_S = 2.0
@@ -53,6 +54,12 @@ class _Flight:
     size: int
     live: bool
     resend_at_s: float
+
+
+def status_every_s(cut_every_s: float) -> float:
+    """How long a gateway says nothing new of itself; the end of its connection is told by the
+    broker at once, whatever this is."""
+    return max(STATUS_EVERY_S, CUTS_A_STATUS * cut_every_s)
 
 
 class StorePin:
@@ -267,7 +274,8 @@ class Uplink:
 
     def _tell_status(self, client: mqtt.Client) -> None:
         full = self._full()
-        if monotonic() - self._status_at_s < STATUS_EVERY_S and full == self._was_full:
+        every_s = status_every_s(self._settings.cut_every_s)
+        if monotonic() - self._status_at_s < every_s and full == self._was_full:
             return
         self._status_at_s, self._was_full = monotonic(), full
         state = "full" if full else "online"
