@@ -64,6 +64,7 @@ def advance_dose(
         here = samples[i][1] if i < len(samples) and samples[i][0] == at else None
         if stretch is None:
             series.restart(at, here)
+            i += here is not None
         else:
             series.change(at, stretch, here)
     for sample in samples[i:]:

@@ -84,7 +84,7 @@ def advance_disagree(
             stops = [at for at in removals.get(source, ()) if slice_.holds(at)]
             if samples[source]:
                 latest[source] = samples[source][-1]
-            if source in latest and stops and stops[-1] > latest[source][0]:
+            if source in latest and stops and stops[-1] >= latest[source][0]:
                 del latest[source]
         return DisagreeState(latest, timers), []
 
@@ -108,7 +108,8 @@ def advance_disagree(
                 if source in timers:
                     alarms += timers.pop(source).alarm(source, "SENSOR_DISAGREE", at)
             latest.pop(stopped, None)
-        heard = events.get(at, [])
+        gone = stops_at.get(at, ())
+        heard = [(source, count) for source, count in events.get(at, []) if source not in gone]
         for source, count in heard:
             latest[source] = (at, count)
         if not heard or covered(off, at):

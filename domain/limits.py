@@ -66,7 +66,7 @@ def advance_limits(
 ) -> tuple[LimitState, list[Alarm]]:
     """Alarms that ended in the slice, and those active at its end (cleared None)."""
     if not state.watches and samples and _calm(samples, stretches):
-        removed = any(at > samples[-1][0] for at in removals if slice_.holds(at))
+        removed = any(at >= samples[-1][0] for at in removals if slice_.holds(at))
         return LimitState(None if removed else samples[-1]), []
     series = _Series(source, state, interval_ms, stretches[0])
     stops = [(at, None) for at in removals if slice_.holds(at)]
@@ -80,6 +80,7 @@ def advance_limits(
         here = samples[i][1] if i < len(samples) and samples[i][0] == at else None
         if bounds is None:
             series.remove(at, here)
+            i += here is not None  # only later samples start anew
         else:
             series.change(at, bounds, here)
     for sample in samples[i:]:

@@ -59,12 +59,12 @@ def _follow(
     latest = dict(state.latest)
     events: dict[int, dict[str, int | None]] = {}
     for source, rows in products.items():
-        for at in removals.get(source, ()):
-            if slice_.holds(at):
-                events.setdefault(at, {}).setdefault(source, None)
         for at, count in rows:
             if cooling.begin <= at < cooling.end:
                 events.setdefault(at, {})[source] = count
+        for at in removals.get(source, ()):
+            if slice_.holds(at):
+                events.setdefault(at, {})[source] = None
     for at in sorted(events):
         for source, heard in events[at].items():
             if heard is None:

@@ -32,8 +32,8 @@ def runs(
     state: Hold, readings: Sequence[Sample], removals: Sequence[int], slice_: Slice
 ) -> tuple[Hold, list[Run]]:
     """The runs that reach into the slice, the one carried into it first."""
-    events: list[tuple[int, int, int | None]] = [(at, 1, value) for at, value in readings]
-    events += [(at, 0, None) for at in removals if slice_.holds(at)]
+    events: list[tuple[int, int, int | None]] = [(at, 0, value) for at, value in readings]
+    events += [(at, 1, None) for at in removals if slice_.holds(at)]
     events.sort(key=lambda event: event[:2])
     out: list[Run] = []
     value, since = state.value, state.since_ms

@@ -102,14 +102,15 @@ def interrupted(
     samples: Sequence[Sample], off: Sequence[Span], removals: Sequence[int], slice_: Slice
 ) -> Iterable[tuple[int, int | None]]:
     """The samples outside ``off``, and (instant, None) where everything stops and starts anew:
-    when an off span begins and when the probe is removed. A stop precedes a sample of the
-    same instant."""
+    when an off span begins and when the probe is removed. What came at the very instant of a
+    removal starts nothing: it is left out."""
     stops = sorted(
         [begin for begin, _ in off if slice_.holds(begin)]
         + [at for at in removals if slice_.holds(at)]
     )
     if not stops and not off:
         return samples
-    kept = [(at, 1, count) for at, count in samples if not covered(off, at)]
+    last = set(removals)
+    kept = [(at, 1, count) for at, count in samples if at not in last and not covered(off, at)]
     events = sorted(kept + [(at, 0, 0) for at in stops])
     return [(at, count if kind else None) for at, kind, count in events]

@@ -38,7 +38,7 @@ def advance_gaps(
     marks: Sequence[tuple[int, bool]] = [(at, True) for at, _ in samples]
     ends = [(at, False) for at in removals if slice_.holds(at)]
     if ends:
-        marks = sorted([*marks, *ends])
+        marks = sorted([*marks, *ends], key=lambda mark: (mark[0], not mark[1]))
     for at, heard in marks:
         if last is not None and at - last > longest:
             alarms += clock_alarms(source, rules, (last, at), cuts, slice_)

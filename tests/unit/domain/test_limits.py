@@ -201,3 +201,11 @@ def test_a_sample_at_the_very_end_of_an_alarm_counts_for_its_peak() -> None:
 
     assert the("CRIT_HIGH", judgement).peak == 1100
     assert the("CRIT_HIGH", judgement).degree_minutes == 4 * 45
+
+
+def test_a_sample_at_the_moment_its_probe_is_removed_ends_with_it_and_starts_nothing() -> None:
+    readings = then(steady(8, 55), points([(60, 16)]))
+    judgement = judged(readings, act(60, "probe_removed", probe="p1"), until=180)
+
+    assert spells(judgement) == [("CRIT_HIGH", 0, 30, 60), ("WARN_HIGH", 0, 30, 60)]
+    assert the("CRIT_HIGH", judgement).peak == 1600
