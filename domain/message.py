@@ -169,7 +169,7 @@ def _in_chinese(t: _Told) -> list[tuple[str, int]]:
             ]  # fmt: skip
         case "corrected":
             return [
-                ("更正:", 1), *where, (_day(t.since_ms) + _clock(t.since_ms), 3), (t.value, 0),
+                ("更正:", 1), *where, (_day(t.since_ms) + _clock(t.since_ms) + " ", 3), (t.value, 0),
                 (t.words.zh, 1), ("经补传数据核实不成立", 1),
             ]  # fmt: skip
         case _:
