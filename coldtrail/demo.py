@@ -491,13 +491,14 @@ class _Step:
 
 
 def _steps(demo: _Demo) -> list[_Step]:
-    folder = demo._folder  # noqa: SLF001 - the same module
+    folder = _typed(demo._folder)  # noqa: SLF001 - the same module
+    program = "coldtrail" if shutil.which("coldtrail") else _typed(_beside_python("coldtrail"))
     return [
         _Step(0.5, "the console opens on what needs you now", ""),
         _Step(
             2.0,
             "at 2:00 a strawberry room turns critical: watch the demo phone",
-            "Strawberry room lw-2 has been above 7 degC for 30 minutes: one SMS. "
+            "Strawberry room lw-2 has been above 7 °C for 30 minutes: one SMS. "
             "Reply 1 on the demo phone, and the ladder stops.",
         ),
         _Step(
@@ -521,17 +522,26 @@ def _steps(demo: _Demo) -> list[_Step]:
         _Step(
             6.0,
             "at 6:00 you may break something",
-            f"Break something:  kill -9 $(cat {folder}/pids/ingest.pid)  - the counter lags, "
-            "recovers, and nothing is lost.",
+            "Break something; the counter lags, recovers, and nothing is lost:\n"
+            f"kill -9 $(cat {folder}/pids/ingest.pid)",
         ),
         _Step(
             7.0,
             "at 7:00 you may check a certificate",
-            f"Check a certificate:  coldtrail verify {folder}/{CERTIFICATE}  - and the same with "
-            f"one digit changed:  coldtrail verify {folder}/{FORGED}",
+            "Check a certificate, and the same with one digit changed:\n"
+            f"{program} verify {folder}/{CERTIFICATE}\n{program} verify {folder}/{FORGED}",
             demo.write_certificates,
         ),
     ]
+
+
+def _beside_python(program: str) -> Path:
+    return Path(sys.executable).with_name(program)
+
+
+def _typed(path: Path) -> str:
+    """The shorter way to name it from where the demo was started: it is to be typed."""
+    return min(str(path), os.path.relpath(path), key=len)
 
 
 def _now_ms() -> int:

@@ -4,17 +4,19 @@ On a terminal a picture that is redrawn; into a pipe plain lines, each once.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-EVENTS_SHOWN = 12
+EVENTS_KEPT = 12
+FRAME = (4, 2)  # columns and rows that the panel takes
 PLAIN_EVERY_S = 15.0
 
 
@@ -47,7 +49,7 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
+        self._events: deque[tuple[str, str]] = deque(maxlen=EVENTS_KEPT)  # when, what
         self._links: dict[str, str] = {}
         self._live = (
             Live(console=console, auto_refresh=False, transient=False)
@@ -72,10 +74,10 @@ class Screen:
 
     def say(self, text: str, at_s: float | None = None) -> None:
         """One thing that happened, with the story's time."""
-        line = text if at_s is None else f"{clock(at_s)}  {text}"
-        self._events.append(line)
+        when = "" if at_s is None else clock(at_s)
+        self._events.append((when, text))
         if self._live is None:
-            self._plain(line)
+            self._plain(f"{when}  {text}" if when else text)
 
     def link(self, name: str, url: str) -> None:
         if self._links.get(name) == url:
@@ -109,19 +111,39 @@ class Screen:
         for name, url in self._links.items():
             short = url.partition("?")[0]  # a sign-in link carries its token behind it
             links.add_row(Text(name, "dim"), Text(short, f"link {url}", overflow="fold"))
+        coming = Text(following, "cyan")
+        above = Group(counters, Text(), links, Text())
         return Panel(
-            Group(
-                counters,
-                Text(),
-                links,
-                Text(),
-                Text("\n".join(self._events), overflow="fold"),
-                Text(),
-                Text(following, "cyan"),
-            ),
+            Group(above, self._happened([above, coming]), Text(), coming),
             title=f"Coldtrail demo  {clock(at_s) if at_s is not None else 'starting'}",
             subtitle="Ctrl-C stops everything and prints the balance",
         )
+
+    def _happened(self, beside: Sequence[RenderableType]) -> Table:
+        """As many of the newest as leave the whole picture on the screen: what comes next stands
+        last in it, and would be the first to be cut off."""
+        columns, rows = self._console.width - FRAME[0], self._console.height - FRAME[1]
+        options = self._console.options.update(width=max(columns, 1), height=None)
+
+        def height(of: RenderableType) -> int:
+            return len(self._console.render_lines(of, options))
+
+        room = rows - 1 - sum(map(height, beside))
+        shown = _listed(())
+        for n in range(1, len(self._events) + 1):
+            more = _listed(list(self._events)[-n:])
+            if n > 1 and height(more) > room:
+                break
+            shown = more
+        return shown
+
+
+def _listed(events: Sequence[tuple[str, str]]) -> Table:
+    """Their times in a column of their own."""
+    table = Table.grid(padding=(0, 2))
+    for when, text in events:
+        table.add_row(when, Text(text, overflow="fold"))
+    return table
 
 
 def clock(at_s: float) -> str:

@@ -64,3 +64,22 @@ def test_the_clock_counts_minutes() -> None:
     assert [clock(s) for s in (-1, 0, 59.9, 61, 720 * 60)] == [
         "0:00", "0:00", "0:59", "1:01", "720:00",
     ]  # fmt: skip
+
+
+def test_a_small_terminal_shows_the_newest_and_what_comes_next() -> None:
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+    with Screen(console) as screen:
+        for name in ("console", "demo phone", "buyer page"):
+            screen.link(name, "http://127.0.0.1:18800/")
+        for minute in range(12):
+            screen.say(f"event {minute} " + "goes on " * 12, minute * 60.0)
+        file = console.file
+        assert isinstance(file, io.StringIO)
+        file.truncate(0)
+        screen.show(Numbers(7, 5, 1), 720, "at 13:00 something")
+        picture = file.getvalue()
+
+    assert "event 11" in picture
+    assert "at 13:00 something" in picture
+    assert "prints the balance" in picture
+    assert "event 0 " not in picture
