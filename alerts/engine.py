@@ -41,7 +41,9 @@ class Engine:
     ) -> None:
         self._readings, self._records, self._facts = readings, records, facts
         self._stores = (readings.store_id, records.store_id())
-        if facts.stores() not in (None, self._stores):
+        n, m = facts.cursor()
+        older = n > readings.last_arrival() or m > records.last_change()  # put back from a copy
+        if older or facts.stores() not in (None, self._stores):
             log.warning("another store: judging everything again", extra={"stores": self._stores})
             facts.rewind()
         self._n, self._m = facts.cursor()

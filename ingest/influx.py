@@ -60,7 +60,8 @@ class Follower:
         self._prepared = False
         self._next_health_ms = 0
         self._cursor = load(cursor_path)
-        if self._cursor.store != self._readings.store_id:  # another store: everything again
+        older = self._cursor.n > self._readings.last_arrival()  # put back from a copy
+        if older or self._cursor.store != self._readings.store_id:  # everything again
             self._cursor = Cursor(store=self._readings.store_id)
 
     def step(self) -> bool:

@@ -75,14 +75,15 @@ class Follower:
         return self._make_due() or more
 
     def _resume(self) -> Cursor:
-        """Where the journals were left; another store than the one followed starts at zero."""
+        """Where the journals were left; another store than the one followed, or an older copy
+        of it, starts at zero."""
         cursor = self._database.cursor()
         records = self._stores.records.store_id()
-        if cursor.records_store != records:
+        if cursor.records_store != records or cursor.m > self._stores.records.last_change():
             cursor = replace(cursor, records_store=records, m=0)
             self._database.forget_records(cursor)
         readings = self._stores.readings.store_id
-        if cursor.readings_store != readings:
+        if cursor.readings_store != readings or cursor.n > self._stores.readings.last_arrival():
             cursor = replace(cursor, readings_store=readings, n=0)
         return cursor
 

@@ -8,6 +8,7 @@ from alerts.engine import Engine
 from domain.judgement import Asked, Fact, Rule
 from domain.reading import RoomId
 from domain.room import judge
+from store.connect import open_readings
 from store.facts import open_facts, open_facts_reader
 from store.facts_ports import StoredFact
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
@@ -102,6 +103,33 @@ def test_deleted_facts_come_back_the_same(tmp_path: Path) -> None:
             (tmp_path / "facts.db").unlink()
 
         assert before[0] == before[1] != []
+
+
+def test_readings_put_back_from_an_older_copy_are_judged_from_the_beginning(
+    tmp_path: Path,
+) -> None:
+    rows = warm_hours()
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        house.arrive(rows[:10], at_ms=END_MS)
+        house.readings.close()
+        copy = Path(house.path("readings.db")).read_bytes()
+        house.readings = open_readings(Path(house.path("readings.db")), write=True)
+        house.arrive(rows[10:40], at_ms=END_MS)
+        house.arrive(rows[40:], at_ms=END_MS)
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            follow_all(Engine(house.readings, house.records, facts), END_MS)
+
+        house.readings.close()
+        Path(house.path("readings.db")).write_bytes(copy)
+        house.readings = open_readings(Path(house.path("readings.db")), write=True)
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            follow_all(engine, END_MS)
+            house.arrive(rows[10:], at_ms=END_MS)  # as arrival 2, which the copy had not seen
+            follow_all(engine, END_MS)
+
+        assert stored(house) == expected(house)
 
 
 def test_late_data_makes_a_new_version_and_keeps_the_old_one(tmp_path: Path) -> None:
