@@ -29,7 +29,7 @@ from gateway import decoders
 from gateway.clock import ArrivalClock
 from gateway.edge_broker import Unavailable
 from gateway.outbox import Full, Outbox, Row, Unfit, Waiting
-from wire.batch_v1 import MAX_READINGS, Clock
+from wire.batch_v1 import MAX_PROBE_ID, MAX_READINGS, Clock
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +145,12 @@ class Admission:
             )
             if objection is not None:
                 reasons.append(objection)
+                continue
+            row = self._row(item, message.late, clock_trusted)
+            if len(row.series.probe) > MAX_PROBE_ID:
+                reasons.append("a probe's id is too long")
             else:
-                rows.append(self._row(item, message.late, clock_trusted))
+                rows.append(row)
         if not reasons:
             return rows, None
         shown = "; ".join(dict.fromkeys(reasons[:_REASONS_SHOWN]))

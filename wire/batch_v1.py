@@ -28,6 +28,7 @@ import msgspec
 from domain.reading import Columns, ProbeId, Series
 
 MAX_READINGS = 600
+MAX_PROBE_ID = 160  # characters
 MAX_WIDTH_MS = 24 * 86_400_000  # what an int32 of milliseconds can span
 MAX_PAYLOAD = 1 << 20
 MAX_HEADER = 1 << 12
@@ -193,7 +194,7 @@ def unpack_readings_with_rooms(body: bytes) -> list[tuple[Series, str | None, Co
     if not 0 <= parsed.t0 <= _LAST_MS:
         raise BadBatch("t0 out of range")
     for probe, quantity, room in parsed.keys:
-        if not (0 < len(probe) <= 160 and 0 < len(quantity) <= 64 and len(room or "") <= 160):
+        if not (0 < len(probe) <= MAX_PROBE_ID and 0 < len(quantity) <= 64 and len(room or "") <= 160):
             raise BadBatch("a key too long, or empty")
     k, dt, x = _array("H", parsed.k), _array("i", parsed.dt), _array("i", parsed.x)
     if max(k) >= len(parsed.keys):
