@@ -13,6 +13,7 @@ from domain.reading import Series
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _TIME_ERROR = 5
 _SERIES_REMEMBERED = 4_096
+SET_BACK_MS = 60_000  # well below what admission allows ahead of a trusted clock
 
 
 class _Timex(ctypes.Structure):
@@ -49,13 +50,20 @@ def boot_id() -> str:
 
 
 class ArrivalClock:
-    """Arrivals never go back while the process lives, and never meet within one series."""
+    """Arrivals never go back and never meet within one series, until somebody sets the clock.
+
+    A clock that is set back by more than ``SET_BACK_MS`` was wrong before: to go on from there
+    would place every arrival ahead of a clock that is right now, where nothing may enter.
+    """
 
     def __init__(self) -> None:
         self._now_ms = 0
         self._last: dict[Series, tuple[int, int]] = {}  # the run of used milliseconds
 
     def now(self, wall_ms: int) -> int:
+        if wall_ms < self._now_ms - SET_BACK_MS:
+            self._now_ms = wall_ms
+            self._last.clear()
         self._now_ms = max(self._now_ms, wall_ms)
         return self._now_ms
 

@@ -1,4 +1,4 @@
-"""Arrivals never go back, and never meet within one series."""
+"""Arrivals never go back unless the clock is set, and never meet within one series."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -3,7 +3,7 @@
 import json
 
 from domain.reading import Series
-from gateway.outbox import Row, Unfit
+from gateway.outbox import Row
 from gateway.receive import Admission, Message
 from wire.batch_v1 import MAX_PROBE_ID
 
@@ -25,3 +25,23 @@ def test_a_probe_whose_id_no_batch_can_carry_is_quarantined_and_its_neighbours_a
     assert [len(row.series.probe) <= MAX_PROBE_ID for row in rows] == [True]
     assert unfit is not None
     assert unfit.reason == "a probe's id is too long"
+
+
+def test_readings_without_a_time_are_kept_after_the_clock_was_set_back() -> None:
+    admission = Admission("gw-1")
+    admission.admit(message({"temperature": 4.2}), NOW + DAY, False)
+
+    rows, unfit = admission.admit(message({"temperature": 4.3}), NOW, True)
+
+    series = Series(rows[0].series.probe, "temperature")
+    assert rows == [Row(series, NOW, 430, 0)]
+    assert unfit is None
+
+
+def test_after_the_clock_was_set_back_arrivals_of_one_instant_still_do_not_meet() -> None:
+    admission = Admission("gw-1")
+    admission.admit(message({"temperature": 4.2}), NOW + DAY, False)
+
+    taken = [admission.admit(message({"temperature": v}), NOW, True)[0][0] for v in (4.3, 4.4)]
+
+    assert [row.at_ms for row in taken] == [NOW, NOW + 1]
