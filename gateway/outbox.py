@@ -41,6 +41,7 @@ from wire.receipt_v1 import Receipt
 
 LIVE_MS = 5 * 60_000  # a batch whose newest reading is younger than this is live
 KEEP_MS = 14 * 86_400_000
+LAST_MS = 1 << 53  # later than any clock says
 QUARANTINE_BYTES = 32 << 20
 QUARANTINE_SAMPLES = 100  # of one topic and reason; the rest are counted
 
@@ -218,7 +219,7 @@ class Outbox:
         """
         with self._lock:
             if rows or unfit:
-                self.make_room(now_ms)
+                self.make_room()
             made: list[Waiting] = []
             epoch = self._epoch
             was = (epoch.last_seq, self._last_digest, self._pending)
@@ -322,17 +323,17 @@ class Outbox:
         """Batches to send next on a lane, within ``room_bytes`` (one is always let through).
 
         Live: newest first. Backlog: oldest first. Which lane a batch takes is decided when
-        it is sent: what was live and found no receiver in time becomes backlog.
+        it is sent: what was live and found no receiver in time becomes backlog. So does
+        what a clock that was wrong has dated ahead, in its readings or when it was cut.
         """
-        since = now_ms - LIVE_MS
         chosen: list[Waiting] = []
         room = room_bytes
         with self._lock:
             batches = reversed(self._waiting.values()) if live else iter(self._waiting.values())
             for batch in batches:
-                if live and batch.cut_at_ms < since - LIVE_MS:
+                if live and batch.cut_at_ms < now_ms - 2 * LIVE_MS:
                     break  # cut too long ago to hold anything of the present
-                if (batch.newest_ms >= since) is not live or batch.id in in_flight:
+                if _is_live(batch, now_ms) is not live or batch.id in in_flight:
                     continue
                 if batch.size > room and (chosen or room < room_bytes):
                     break
@@ -458,7 +459,7 @@ class Outbox:
             del self._epochs[name]
             self._unsaved = True
 
-    def make_room(self, now_ms: int) -> None:
+    def make_room(self) -> None:
         """Evict what is receipted, oldest first, until there is room; else raise ``Full``."""
         with self._lock:
             level = self.level()
@@ -467,7 +468,7 @@ class Outbox:
             self._empty_log()
             level = self.level()
             while level.used >= level.limit:
-                if not self.evict(now_ms, keep_ms=0):
+                if not self.evict(LAST_MS, keep_ms=0):  # the clock may have been set back since
                     raise Full(f"{level.used} bytes of {level.limit} hold what the server lacks")
                 self._empty_log()
                 level = self.level()
@@ -596,6 +597,11 @@ def _open(path: Path) -> apsw.Connection:
     db.execute("PRAGMA cache_size = -2048")
     db.execute(_SCHEMA)
     return db
+
+
+def _is_live(batch: Waiting, now_ms: int) -> bool:
+    just_cut = abs(batch.cut_at_ms - now_ms) <= 2 * LIVE_MS
+    return just_cut and batch.newest_ms >= now_ms - LIVE_MS
 
 
 def _by_time(row: Row) -> tuple[int, Series, int, int]:

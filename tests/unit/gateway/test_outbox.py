@@ -191,6 +191,19 @@ def test_what_was_live_and_found_no_receiver_becomes_backlog(outbox: Outbox) -> 
     assert len(outbox.due(False, later, {}, 1 << 20)) == 1
 
 
+@pytest.mark.parametrize("cut_ahead", [0, DAY])
+def test_what_a_wrong_clock_dated_ahead_is_sent_all_the_same(
+    outbox: Outbox, cut_ahead: int
+) -> None:
+    take(outbox, row(NOW + DAY), now_ms=NOW + cut_ahead)
+    take(outbox, row(NOW), now_ms=NOW)
+    later = NOW + 3_600_000
+
+    lanes = (outbox.due(live, later, {}, 1 << 20) for live in (True, False))
+
+    assert [batch for lane in lanes for batch in lane] == outbox.waiting()
+
+
 def test_a_window_bounds_what_is_sent_and_lets_one_batch_through(outbox: Outbox) -> None:
     for i in range(10):
         take(outbox, row(NOW + i))
@@ -350,6 +363,16 @@ def test_at_the_limit_receipted_batches_go_first_oldest_first(tmp_path: Path) ->
 
         assert len(outbox.waiting()) == n - n // 2 + 1
         assert all(outbox.payload(b.id) is not None for b in outbox.waiting())
+
+
+def test_receipted_batches_make_room_also_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    with open_outbox(tmp_path, limit_bytes=1 << 20) as outbox:
+        n = fill(outbox, NOW)
+        outbox.apply(Receipt("s", 1, {outbox.epoch: (n, [])}))
+
+        take(outbox, row(NOW - 30 * DAY), now_ms=NOW - 30 * DAY)
+
+        assert [b.newest_ms for b in outbox.waiting()] == [NOW - 30 * DAY]
 
 
 def test_a_failed_commit_leaves_no_hole_in_the_numbering(tmp_path: Path) -> None:
