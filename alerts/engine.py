@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 PAST_EVERY_MS = 30_000
 DRAINED_AFTER_MS = 20_000  # no backlog batch for so long: the room's past is here
 ROOMS_A_ROUND = 16
+PASTS_A_ROUND = 2  # days of a room take a quarter of a second, and the present waits behind them
 FAR_MS = 1 << 60
 
 
@@ -115,6 +116,10 @@ class Engine:
         """Rooms have yet to be judged for what is in the journals."""
         return any(o.live for o in self._owed.values())
 
+    def busy(self, now_ms: int) -> bool:
+        """``follow`` has something to do at once: it stopped early so that others get a turn."""
+        return any(self._due(now_ms))
+
     def links(self, room: RoomId, now_ms: int) -> dict[Series, int]:
         """When something of each sample series that is in the room now last arrived."""
         found = {}
@@ -145,10 +150,11 @@ class Engine:
         head_m = self._take_changes()
         head_n, moved = self._take_arrivals(now_ms)
         judged = []
-        for room in self._due(now_ms):
+        present, past = self._due(now_ms)
+        for room in dict.fromkeys([*present, *past]):
             watch = self._watches[room]
             owed = self._owed.pop(room, _Owed())
-            if owed.past and not self._past_is_due(room, now_ms):
+            if owed.past and room not in past:
                 self._owed[room] = _Owed(n=owed.n, past=owed.past)  # the present does not wait
             else:
                 for first, last in owed.past:
@@ -186,18 +192,22 @@ class Engine:
     def _past_is_due(self, room: RoomId, now_ms: int) -> bool:
         return now_ms - self._past_judged_ms.get(room, -FAR_MS) >= PAST_EVERY_MS
 
-    def _due(self, now_ms: int) -> list[RoomId]:
-        rooms = [
-            room
-            for room, owed in self._owed.items()
-            if owed.live or (owed.past and self._past_is_due(room, now_ms))
-        ]
-        rooms += [
+    def _due(self, now_ms: int) -> tuple[list[RoomId], list[RoomId]]:
+        """Rooms whose present is to be judged, and rooms whose past is: of these a few, so that
+        the next present does not wait behind them."""
+        present = [room for room, owed in self._owed.items() if owed.live]
+        live = set(present)
+        present += [
             room
             for room, watch in self._watches.items()
-            if room not in rooms and (w := watch.wake_ms()) is not None and w <= now_ms
+            if room not in live and (w := watch.wake_ms()) is not None and w <= now_ms
         ]
-        return rooms[:ROOMS_A_ROUND]
+        past = [
+            room
+            for room, owed in self._owed.items()
+            if owed.past and self._past_is_due(room, now_ms)
+        ]
+        return present[:ROOMS_A_ROUND], past[:PASTS_A_ROUND]
 
     def _changes(self, after: int, head: int) -> list[Change]:
         found: list[Change] = []

@@ -89,7 +89,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                 judged = engine.follow(now_ms())
                 if notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged):
                     told.set()
-                if engine.behind():
+                if engine.busy(now_ms()):
                     wake.set()
         finally:
             stop.set()

@@ -226,3 +226,27 @@ def test_a_backlog_is_judged_at_most_every_half_minute_and_then_whole(tmp_path: 
             assert cursor_before < house.readings.last_arrival() == facts.cursor()[0]
             assert not engine.catching_up(ROOM, now_ms)
         assert {f[0] for f in stored(house)} >= {"CRIT_HIGH", "WARN_HIGH"}
+
+
+def test_the_present_of_a_room_does_not_wait_for_the_past_of_the_others(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("now", "mqtt:g1:now")
+        for n in range(6):
+            house.room(f"past-{n}", f"mqtt:g1:past-{n}")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            follow_all(engine, END_MS)
+            for n in range(6):
+                house.arrive(warm_hours(), at_ms=END_MS, probe=f"mqtt:g1:past-{n}", backlog=True)
+            house.arrive([(END_MS, 16.5)], at_ms=END_MS, probe="mqtt:g1:now")
+
+            first = engine.follow(END_MS)
+            ceiling = [f.code for f in facts.facts(RoomId("now"))]
+            later = set()
+            while engine.busy(END_MS):
+                later |= engine.follow(END_MS)
+
+            assert ceiling == ["CEILING"]
+            assert len(first) < 6
+            assert first | later == {"now", *(f"past-{n}" for n in range(6))}
+            assert facts.cursor()[0] == house.readings.last_arrival()
