@@ -44,6 +44,7 @@ KEEP_MS = 14 * 86_400_000
 LAST_MS = 1 << 53  # later than any clock says
 QUARANTINE_BYTES = 32 << 20
 QUARANTINE_SAMPLES = 100  # of one topic and reason; the rest are counted
+_QUARANTINE_ROW = 256  # bytes of a row and of what is remembered of it, besides its texts
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS epoch (
@@ -233,6 +234,7 @@ class Outbox:
             except (apsw.FullError, apsw.IOError) as error:
                 self._ballast.release()
                 epoch.last_seq, self._last_digest, self._pending = was
+                self._count_quarantine()
                 raise Full(str(error)) from error
             for batch in made:
                 self._waiting[batch.id] = batch
@@ -302,7 +304,7 @@ class Outbox:
             samples = self._samples.get((item.topic, item.reason), 0)
             if (
                 samples >= QUARANTINE_SAMPLES
-                or self._quarantine_size + len(item.payload) > QUARANTINE_BYTES
+                or self._quarantine_size + _size(item) > QUARANTINE_BYTES
             ):
                 continue
             name = digest(item.topic.encode("utf-8", "surrogatepass") + b"\0" + item.payload)
@@ -313,7 +315,7 @@ class Outbox:
             )
             if self._db.changes():
                 self._samples[(item.topic, item.reason)] = samples + 1
-                self._quarantine_size += len(item.payload)
+                self._quarantine_size += _size(item)
 
     # ---- out ---------------------------------------------------------------------------
 
@@ -543,15 +545,20 @@ class Outbox:
             for (body,) in self._db.execute("SELECT body FROM incoming")
             for _, columns in unpack_readings(body)
         )
+        self._count_quarantine()
+        epoch = _Epoch(top + 1, os.urandom(8).hex())
+        self._epochs[epoch.name] = epoch
+        return epoch
+
+    def _count_quarantine(self) -> None:
+        self._samples.clear()
+        self._quarantine_size = 0
         for topic, reason, n, size in self._db.execute(
             "SELECT topic, reason, count(*), sum(length(payload)) FROM quarantine"
             " GROUP BY topic, reason"
         ):
             self._samples[(topic, reason)] = n
-            self._quarantine_size += size
-        epoch = _Epoch(top + 1, os.urandom(8).hex())
-        self._epochs[epoch.name] = epoch
-        return epoch
+            self._quarantine_size += size + n * (len(topic) + len(reason) + _QUARANTINE_ROW)
 
     def _load_waiting(self, below: int) -> None:
         by_no = {epoch.no: epoch for epoch in self._epochs.values()}
@@ -597,6 +604,10 @@ def _open(path: Path) -> apsw.Connection:
     db.execute("PRAGMA cache_size = -2048")
     db.execute(_SCHEMA)
     return db
+
+
+def _size(item: Unfit) -> int:
+    return len(item.payload) + len(item.topic) + len(item.reason) + _QUARANTINE_ROW
 
 
 def _is_live(batch: Waiting, now_ms: int) -> bool:

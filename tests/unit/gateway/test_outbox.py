@@ -15,6 +15,7 @@ from gateway.ballast import Ballast
 from gateway.outbox import (
     KEEP_MS,
     LIVE_MS,
+    QUARANTINE_BYTES,
     QUARANTINE_SAMPLES,
     Full,
     Impossible,
@@ -395,3 +396,28 @@ def test_one_noisy_device_cannot_fill_the_quarantine(outbox: Outbox) -> None:
     outbox.take([], [unfit(b"x", "another reason")], NOW, CLOCK, cut=False)
 
     assert outbox.quarantined() == (QUARANTINE_SAMPLES + 1, 3 * QUARANTINE_SAMPLES + 1)
+
+
+def test_messages_that_are_all_topic_cannot_fill_the_outbox(tmp_path: Path) -> None:
+    with open_outbox(tmp_path, limit_bytes=QUARANTINE_BYTES + (16 << 20)) as outbox:
+        for n in range(16):
+            flood = [Unfit("t" * 4_000 + f"{n}-{i}", "nobody's", b"", NOW) for i in range(1_000)]
+            outbox.take([], flood, NOW, CLOCK, cut=False)
+        take(outbox, row(NOW))
+
+        held, seen = outbox.quarantined()
+        assert held < seen == 16_000
+        assert len(outbox.waiting()) == 1
+
+
+def test_what_a_full_disk_kept_from_quarantine_is_not_counted_as_kept(tmp_path: Path) -> None:
+    flood = [unfit(b"%d" % i * 500) for i in range(QUARANTINE_SAMPLES)]
+    with open_outbox(tmp_path) as outbox:
+        outbox._db.execute(f"PRAGMA max_page_count = {outbox._pragma('page_count')}")
+        with pytest.raises(Full):
+            outbox.take([], flood, NOW, CLOCK, cut=False)
+        outbox._db.execute("PRAGMA max_page_count = 100000")
+
+        outbox.take([], flood, NOW, CLOCK, cut=False)
+
+        assert outbox.quarantined()[0] == QUARANTINE_SAMPLES
