@@ -153,7 +153,7 @@ class Change:
     """Entry *m* of the journal. ``rooms`` empty: no room's judgement is touched."""
 
     m: ChangeNo
-    kind: str  # region | site | room | assignment | rule | action | lot | epcis | person | duty | case
+    kind: str  # region | site | room | assignment | rule | action | lot | epcis | person | duty | duty_end | case
     rooms: tuple[RoomId, ...]
     from_ms: int
     recorded_at_ms: int
@@ -245,6 +245,10 @@ class Records(RecordsReader, Protocol):
     ) -> ChangeNo: ...
     def put_person(self, person: Person, *, by: str, now_ms: int) -> ChangeNo: ...
     def put_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo: ...
+    def end_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo:
+        """From now on the person is not told by this duty. Refused when it never was given."""
+        ...
+
     def add_lot(self, lot: Lot, *, by: str, now_ms: int) -> ChangeNo: ...
     def capture(
         self, events: Sequence[Mapping[str, Any]], *, by: str, now_ms: int

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 import stamina
-from sqlalchemy import Connection, Engine, Table, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from domain.commodity import COMMODITIES
@@ -234,6 +234,27 @@ class SqlRecords(SqlRecordsReader):
                 return ChangeNo(before)
             m = record(c, "duty", duty.person, by, now_ms)
             c.execute(insert(t.duties).values(m=m, **asdict(duty)))
+            return m
+
+        return self._write(work)
+
+    def end_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo:
+        """Repeated, it answers with the change that ended the duty."""
+        checks.duty(duty)
+        subject = f"{duty.person} {duty.role} {duty.scope_kind}:{duty.scope}"
+        this = [t.duties.c[name] == value for name, value in asdict(duty).items()]
+        j = t.changes.c
+
+        def work(c: Connection) -> ChangeNo:
+            if c.scalar(select(t.duties.c.m).where(*this)) is None:
+                ended = c.scalar(
+                    select(func.max(j.m)).where(j.kind == "duty_end", j.subject == subject)
+                )
+                if ended is None:
+                    raise Refused("person", "has no such duty")
+                return ChangeNo(ended)
+            m = record(c, "duty_end", subject, by, now_ms)
+            c.execute(delete(t.duties).where(*this))
             return m
 
         return self._write(work)

@@ -307,3 +307,36 @@ def test_a_lot_may_not_take_anothers_code_or_change_what_it_was(records: SqlReco
         records.add_lot(strawberries(LotId("lot-2")), **SAID)
     with pytest.raises(Refused, match="another lot"):
         records.add_lot(replace(strawberries(), producer="Zhao"), **SAID)
+
+
+def test_an_ended_duty_leaves_the_ladder_and_is_an_entry_of_the_journal(
+    records: SqlRecords,
+) -> None:
+    records.put_person(WANG, **SAID)
+    duty = Duty(WANG.id, "operator", "room", ROOM)
+    given = records.put_duty(duty, **SAID)
+
+    ended = records.end_duty(duty, **SAID)
+
+    assert records.contacts(ROOM) == []
+    assert records.duties() == []
+    (entry,) = records.changes(ended - 1)
+    assert (entry.kind, entry.subject, entry.rooms) == (
+        "duty_end",
+        f"wang operator room:{ROOM}",
+        (),
+    )
+    assert records.end_duty(duty, **SAID) == ended
+    again = records.put_duty(duty, **SAID)
+    assert given < ended < again
+    assert records.end_duty(duty, **SAID) > again
+
+
+def test_a_duty_that_nobody_gave_cannot_be_ended(records: SqlRecords) -> None:
+    records.put_person(WANG, **SAID)
+    before = records.last_change()
+
+    with pytest.raises(Refused, match="no such duty"):
+        records.end_duty(Duty(WANG.id, "second", "room", ROOM), **SAID)
+
+    assert records.last_change() == before
