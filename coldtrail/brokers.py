@@ -35,19 +35,18 @@ def executable() -> Path:
 
 def become_edge(installation: Installation, edge: Edge) -> None:
     """Does not return. Until the gateway has subscribed, only the gateway is let in."""
-    from gateway.edge_broker import User, config, users
+    from gateway.edge_broker import User, config, keep_out
 
     home = edge.home
-    users_file = home / "edge-users.conf"
-    if not users_file.exists():
-        gateway = User("gateway", _secret(edge.keys / "gateway.password"))
-        admin = User("admin", _secret(edge.keys / "admin.password"))
-        _write(users_file, users(gateway, admin))
+    users_file, store = home / "edge-users.conf", home / "edge-broker"
+    gateway = User("gateway", _secret(edge.keys / "gateway.password"))
+    admin = User("admin", _secret(edge.keys / "admin.password"))
+    keep_out(users_file, store, gateway, admin)
     text = config(
         server_name=f"{edge.broker_role}-{edge.gateway.id}",
         mqtt_port=edge.port(0),
         nats_port=edge.port(1),
-        store_dir=str(home / "edge-broker"),
+        store_dir=str(store),
         pid_file=str(installation.folder / "pids" / f"{edge.broker_role}.pid"),
         users_include=users_file.name,
         host=installation.file.network.listen,

@@ -118,19 +118,27 @@ def cap_stream(host: str, port: int, api: User, max_bytes: int) -> None:
         raise Unavailable(str(error)) from error
 
 
+def keep_out(users_file: Path, store_dir: Path, gateway: User, api: User | None) -> None:
+    """Before the broker starts: the gateway alone, unless the store holds its subscription.
+
+    A broker with the users of an earlier run and an empty store acknowledges what devices
+    send and discards it, until the gateway has come back (measured: 20 of 20 messages).
+    """
+    subscriptions = store_dir / "jetstream" / "$G" / "streams" / STREAM / "obs"
+    if not users_file.exists() or not any(subscriptions.glob("*/meta.inf")):
+        _write(users_file, users(gateway, api))
+
+
 def let_in(
     users_file: Path, pid_file: Path, gateway: User, api: User | None, devices: Sequence[User]
 ) -> None:
-    """Write the users file and have the broker read it; nobody is disconnected."""
+    """Write the users file and have the broker read it; nobody is disconnected.
+
+    Read again even when nothing was written: an earlier try may have ended in between.
+    """
     wanted = users(gateway, api, devices)
-    if users_file.exists() and users_file.read_text() == wanted:
-        return
-    fresh = users_file.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(wanted)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(users_file)
+    if not users_file.exists() or users_file.read_text() != wanted:
+        _write(users_file, wanted)
     try:
         pid = int(pid_file.read_text())
         if "nats-server" not in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"):
@@ -139,6 +147,17 @@ def let_in(
     except (OSError, ValueError) as error:
         raise Unavailable(f"the broker was not told of its new users: {error}") from error
     log.info("devices let in at the edge broker", extra={"users": len(devices)})
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and 0600 from its first byte: passwords stand in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def _ask(link: socket.socket, said: BinaryIO, verb: str, body: bytes) -> _Answer:

@@ -194,7 +194,9 @@ def unpack_readings_with_rooms(body: bytes) -> list[tuple[Series, str | None, Co
     if not 0 <= parsed.t0 <= _LAST_MS:
         raise BadBatch("t0 out of range")
     for probe, quantity, room in parsed.keys:
-        if not (0 < len(probe) <= MAX_PROBE_ID and 0 < len(quantity) <= 64 and len(room or "") <= 160):
+        if not (
+            0 < len(probe) <= MAX_PROBE_ID and 0 < len(quantity) <= 64 and len(room or "") <= 160
+        ):
             raise BadBatch("a key too long, or empty")
     k, dt, x = _array("H", parsed.k), _array("i", parsed.dt), _array("i", parsed.x)
     if max(k) >= len(parsed.keys):

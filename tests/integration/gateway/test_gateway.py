@@ -1,17 +1,20 @@
 """A gateway between real brokers: what it acknowledged reaches the server, whatever dies."""
 
 import random
+import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from gateway.edge_broker import Unavailable, User, keep_out, let_in
 from tests.integration.gateway.rig import Server, digest, now_ms, running, stream_settings
 from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.server
 
 TOPIC = "devices/probe-1/readings"
+OWN_USERS = (User("gateway", "gateway"), User("api", "api"))
 
 
 def senml(at_ms: int, celsius: float) -> list[dict[str, object]]:
@@ -57,6 +60,41 @@ def test_a_device_is_let_in_only_once_the_gateway_listens(tmp_path: Path) -> Non
         wait_until(device.connected.is_set, 20, "the device is let in")
         settings = stream_settings(rig)
         assert (settings["max_bytes"], settings["discard"]) == (64 << 20, "new")
+
+
+def test_a_broker_that_lost_its_store_lets_no_device_in_before_the_gateway(tmp_path: Path) -> None:
+    with running(tmp_path) as (rig, server, device):
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the device is let in")
+        rig.gateway.stop()
+        rig.edge.stop()
+
+        keep_out(tmp_path / "users.conf", tmp_path / "edge-store", *OWN_USERS)
+        assert "device" in (tmp_path / "users.conf").read_text(), "it still has the subscription"
+        shutil.rmtree(tmp_path / "edge-store")
+        keep_out(tmp_path / "users.conf", tmp_path / "edge-store", *OWN_USERS)
+        rig.edge.start()
+        for n in range(20):
+            device.say(n, "devices/d/readings", {"temperature": n})
+        wait_until(lambda: "authentication error" in rig.edge.log(), 10, "the device is refused")
+        assert device.acknowledged == set()
+
+        rig.gateway.start()
+        wait_until(lambda: server.has(20) and len(device.acknowledged) == 20, 30, "all arrive")
+
+
+def test_devices_are_let_in_though_an_earlier_try_ended_before_the_broker_was_told(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path) as (rig, _server, device):
+        devices = [User("device", "device")]
+        wait_until(lambda: "authentication error" in rig.edge.log(), 10, "the device is refused")
+        with pytest.raises(Unavailable):
+            let_in(tmp_path / "users.conf", tmp_path / "no.pid", *OWN_USERS, devices)
+
+        let_in(tmp_path / "users.conf", tmp_path / "edge.pid", *OWN_USERS, devices)
+
+        wait_until(device.connected.is_set, 20, "the device is let in")
 
 
 def test_killed_at_any_moment_the_gateway_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
