@@ -23,7 +23,7 @@ from typing import Literal, Self
 import msgspec
 
 from coldtrail.process import die_with_parent
-from coldtrail.settings import Installation
+from coldtrail.settings import Installation, Wrong
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class _Child:
     restarts: int = 0
     started_s: float = 0.0
     start_again_s: float = 0.0
+    noted: bool = False  # its pid stands in its file
     deaths: int = 0  # in a row, young
 
     def report(self) -> RoleState:
@@ -82,6 +83,7 @@ class Supervisor:
     """``start`` returns at once; ``stop`` when every role has ended. Also a context manager."""
 
     def __init__(self, installation: Installation, roles: Sequence[str] | None = None) -> None:
+        self._installation = installation
         self._folder = installation.folder
         self._children = [_Child(role) for role in roles or installation.roles()]
         self._stopping = threading.Event()
@@ -89,9 +91,12 @@ class Supervisor:
         self._lock_file = -1
         self._reported: Report | None = None
         self._trim_logs_s = 0.0
+        self._cannot_write = False
 
     def start(self) -> None:
-        """``AlreadyUp`` when the folder has a supervisor."""
+        """``AlreadyUp`` when the folder has a supervisor; ``settings.Wrong`` when a role could
+        not start for want of its keys, however often."""
+        self._has_keys()
         for name in ("pids", "logs"):
             (self._folder / name).mkdir(exist_ok=True)
         self._lock_file = os.open(lock_path(self._folder), os.O_RDWR | os.O_CREAT, 0o644)
@@ -147,8 +152,10 @@ class Supervisor:
         now_s = time.monotonic()
         if child.process is None:
             if now_s >= child.start_again_s:
-                self._spawn(child)
+                self._try_to_spawn(child)
             return
+        if not child.noted:
+            child.noted = self._note(self._pid_file(child.role), b"%d\n" % child.process.pid)
         code = child.process.poll()
         if code is None:
             if child.state == "starting" and now_s - child.started_s > STEADY_S:
@@ -171,6 +178,13 @@ class Supervisor:
         child.start_again_s = now_s + pause_s
         self._pid_file(child.role).unlink(missing_ok=True)
 
+    def _try_to_spawn(self, child: _Child) -> None:
+        try:
+            self._spawn(child)
+        except OSError as error:
+            log.error("role not started", extra={"kept": child.role, "reason": str(error)})  # noqa: TRY400  # the reason says it all
+            child.start_again_s = time.monotonic() + LONGEST_PAUSE_S
+
     def _spawn(self, child: _Child) -> None:
         with (self._folder / "logs" / f"{child.role}.log").open("ab") as output:
             child.process = subprocess.Popen(
@@ -183,7 +197,7 @@ class Supervisor:
             )
         child.started_s = time.monotonic()
         child.state = "starting"
-        _replace(self._pid_file(child.role), f"{child.process.pid}\n".encode())
+        child.noted = self._note(self._pid_file(child.role), b"%d\n" % child.process.pid)
 
     def _end(self, children: Sequence[_Child]) -> None:
         """Tell them all, then wait for each."""
@@ -205,9 +219,23 @@ class Supervisor:
 
     def _report(self) -> None:
         report = Report(os.getpid(), self.states())
-        if report != self._reported:
-            _replace(report_path(self._folder), msgspec.json.encode(report))
+        if report != self._reported and self._note(
+            report_path(self._folder), msgspec.json.encode(report)
+        ):
             self._reported = report
+
+    def _note(self, path: Path, raw: bytes) -> bool:
+        """False when it could not be written. Every role would end with this thread, so a full
+        disk may not end it; the caller tries again."""
+        try:
+            _replace(path, raw)
+        except OSError as error:
+            if not self._cannot_write:
+                log.error("cannot write", extra={"path": str(path), "reason": str(error)})  # noqa: TRY400  # the reason says it all
+            self._cannot_write = True
+            return False
+        self._cannot_write = False
+        return True
 
     def _trim_logs(self) -> None:
         """A role keeps its log open to append, so the file is emptied, not moved."""
@@ -216,8 +244,21 @@ class Supervisor:
         self._trim_logs_s = time.monotonic() + LOG_WATCH_S
         for path in (self._folder / "logs").glob("*.log"):
             if path.stat().st_size > LOG_BYTES:
-                shutil.copyfile(path, path.with_suffix(".log.1"))
+                try:
+                    shutil.copyfile(path, path.with_suffix(".log.1"))
+                except OSError as error:  # no room for its past: then without
+                    log.error("log not kept", extra={"path": str(path), "reason": str(error)})  # noqa: TRY400  # the reason says it all
                 os.truncate(path, 0)
+
+    def _has_keys(self) -> None:
+        roles = self.states()
+        for edge in self._installation.keyless():
+            if edge.role in roles or edge.broker_role in roles:
+                id = edge.gateway.id
+                raise Wrong(f"gateway {id} has no keys: `coldtrail gateway add {id}` makes them")
+        password = Path(self._installation.alerts_settings().sms_password_file)
+        if "alerts" in roles and not password.exists():
+            raise Wrong(f"`alerts.sms_password_file`: {password} does not exist")
 
     def _pid_file(self, role: str) -> Path:
         return self._folder / "pids" / f"{role}.pid"

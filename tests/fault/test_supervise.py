@@ -61,6 +61,30 @@ def test_a_killed_role_comes_back_with_another_pid(tmp_path: Path) -> None:
         assert supervisor.states()["sms-centre"].restarts == 0
 
 
+def test_roles_outlive_a_disk_on_which_their_supervisor_can_write_nothing(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    in_the_way = [
+        installation.folder / ".status.json.new",
+        installation.folder / "pids" / ".broker.pid.new",
+    ]
+    with Supervisor(installation, ROLES) as supervisor:
+        wait_until(lambda: pid_of(installation, "sms-centre"), 20, "started")
+        first, other = (supervisor.states()[role].pid for role in ROLES)
+        assert first is not None
+        assert other is not None
+        for path in in_the_way:
+            path.mkdir()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: supervisor.states()["broker"].state == "running", 20, "runs again")
+        again = supervisor.states()["broker"].pid
+
+        assert again not in (None, first)
+        assert alive(other)
+        for path in in_the_way:
+            path.rmdir()
+        wait_until(lambda: pid_of(installation, "broker") == again, 10, "its pid is told")
+
+
 def test_after_a_stop_nothing_runs_and_no_pid_file_is_left(tmp_path: Path) -> None:
     installation = folder(tmp_path)
     supervisor = Supervisor(installation, ROLES)
