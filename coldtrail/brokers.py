@@ -75,7 +75,7 @@ def central_config(installation: Installation, store: Path) -> str:
             subscribe=[_subject("ct/v1/#")],
         )
     ]
-    for edge in installation.edges():
+    for edge in installation.known_edges():
         g = edge.gateway
         lanes = [topics.batch(g.partition, g.id, lane) for lane in ("live", "backlog")]
         rows.append(

@@ -16,7 +16,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from coldtrail import settings
+from coldtrail import gateway_commands, settings
 from coldtrail.settings import DEFAULT_PORT_BASE, Installation
 
 Data = Annotated[Path, Parameter(name="--data", help="The data folder, made by `init`.")]
@@ -26,6 +26,7 @@ app = App(
     help="Cold-chain monitoring that loses no acknowledged reading.",
     help_format="plaintext",
 )
+app.command(gateway_commands.app)
 HERE = Path()
 
 

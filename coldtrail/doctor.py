@@ -36,6 +36,7 @@ def examine(installation: Installation) -> list[Finding]:
         _disk(installation),
         _clock(installation),
         _secrets(installation),
+        *_gateways(installation),
         Finding("ok", "up: running" if up else "up: not running"),
         *([] if up else _ports(installation)),
     ]
@@ -93,6 +94,13 @@ def _secrets(installation: Installation) -> Finding:
     if not loose:
         return Finding("ok", "keys and passwords: readable by their owner alone")
     return Finding("wrong", f"readable by others: {', '.join(map(str, loose))}", "chmod 600")
+
+
+def _gateways(installation: Installation) -> list[Finding]:
+    return [
+        Finding("wrong", f"gateway {id}: no keys", f"coldtrail gateway add {id}")
+        for id in (edge.gateway.id for edge in installation.keyless())
+    ] or [Finding("ok", f"gateways with keys: {len(installation.edges())}")]
 
 
 def _ports(installation: Installation) -> list[Finding]:

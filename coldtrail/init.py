@@ -70,7 +70,7 @@ def init_data(
     _secret(installation.keys / "sms.password", secrets.token_hex(4))  # SMPP takes 8 characters
     _signing_key(installation)
     for edge in installation.edges():
-        _edge_keys(installation, edge)
+        edge_keys(installation, edge)
     mosquitto.write_files(installation)
     return installation
 
@@ -104,19 +104,25 @@ def partition(gateway: str) -> int:
     return blake2b(gateway.encode(), digest_size=8).digest()[0] % PARTITIONS
 
 
-def _edge_keys(installation: Installation, edge: Edge) -> None:
-    """Made on both sides at once, because both are this machine."""
-    g = edge.gateway
+def edge_keys(installation: Installation, edge: Edge) -> None:
+    """Made on both sides at once, because both are this machine. What is there already stays,
+    and of a pair the other half is made like it."""
     _private(edge.home)
     _private(edge.keys)
-    for name in ("gateway", "admin", "installer"):
-        _secret(edge.keys / f"{name}.password", secrets.token_urlsafe(18))
-    uplink = secrets.token_urlsafe(24)
-    _secret(edge.keys / "uplink.password", uplink)
-    _secret(installation.keys / f"uplink-{g.id}.password", uplink)
-    tag = secrets.token_bytes(32)
-    _file(edge.keys / f"tag-{g.kid}.key", tag)
-    _file(installation.keys / f"tag-{g.id}-{g.kid}.key", tag)
+    *passwords, uplink, tag = edge.needs
+    for path in passwords:
+        if not path.exists():
+            _secret(path, secrets.token_urlsafe(18))
+    server_uplink, server_tag = installation.server_needs(edge)
+    _pair(uplink, server_uplink, f"{secrets.token_urlsafe(24)}\n".encode())
+    _pair(tag, server_tag, secrets.token_bytes(32))
+
+
+def _pair(one: Path, other: Path, fresh: bytes) -> None:
+    raw = next((path.read_bytes() for path in (one, other) if path.exists()), fresh)
+    for path in (one, other):
+        if not path.exists():
+            _file(path, raw)
 
 
 def _signing_key(installation: Installation) -> None:
@@ -152,15 +158,16 @@ def _file(path: Path, raw: bytes) -> None:
 
 
 def _toml(port_base: int, gateways: Sequence[NewGateway]) -> str:
-    tables = "".join(_gateway_toml(gateway, i == 0) for i, gateway in enumerate(gateways))
+    tables = "".join(gateway_toml(gateway, i == 0) for i, gateway in enumerate(gateways))
     return HEAD.format(port_base=port_base) + tables
 
 
-def _gateway_toml(gateway: NewGateway, first: bool) -> str:
+def gateway_toml(gateway: NewGateway, first: bool, at: int | None = None) -> str:
+    """Its table. ``at``: a partition of one's own choice."""
     comments: Mapping[str, str] = GATEWAY_COMMENTS if first else {}
     rows = {
         "id": f'"{gateway.id}"',
-        "partition": str(partition(gateway.id)),
+        "partition": str(partition(gateway.id) if at is None else at),
         "clock_trust": '"host"',
         "uplink_url": f'"{gateway.uplink_url}"' if gateway.uplink_url else "",
         "cut_every_s": f"{gateway.cut_every_s:g}" if gateway.cut_every_s != 1 else "",

@@ -22,7 +22,7 @@ def write_files(installation: Installation) -> Path:
     folder = installation.server / "mosquitto"
     folder.mkdir(mode=0o700, exist_ok=True)
     users = {"ingest": installation.keys / "ingest.password"}
-    for edge in installation.edges():
+    for edge in installation.known_edges():
         id = edge.gateway.id
         users[f"gw-{id}"] = installation.keys / f"uplink-{id}.password"
     hashed = [f"{user}:{_hash(path.read_text().strip())}" for user, path in users.items()]
@@ -38,7 +38,7 @@ def access_list(installation: Installation) -> str:
         *(f"topic write {topic}" for topic in ("ct/v1/+/+/receipt", "ct/v1/+/+/config")),
         f"topic write {topics.HELLO}",
     ]
-    for edge in installation.edges():
+    for edge in installation.known_edges():
         g = edge.gateway
         rows += [
             "",

@@ -116,11 +116,20 @@ class File(Table, frozen=True):
 
 def load(folder: Path) -> "Installation":
     """``Wrong`` when the file is missing or says what cannot be."""
+    try:
+        raw = (folder / FILE).read_bytes()
+    except FileNotFoundError as error:
+        raise Wrong(
+            f"{folder / FILE} does not exist: make the folder with `coldtrail init`"
+        ) from error
+    return understand(folder, raw)
+
+
+def understand(folder: Path, raw: bytes) -> "Installation":
+    """What the folder is with this text as its file."""
     path = folder / FILE
     try:
-        file = msgspec.toml.decode(path.read_bytes(), type=File)
-    except FileNotFoundError as error:
-        raise Wrong(f"{path} does not exist: make the folder with `coldtrail init`") from error
+        file = msgspec.toml.decode(raw, type=File)
     except msgspec.DecodeError as error:  # also what does not fit its type
         raise Wrong(f"{path}: {error}") from error
     if not file.gateway:
@@ -130,6 +139,13 @@ def load(folder: Path) -> "Installation":
         raise Wrong(f"{path}: gateway id {', '.join(twice)} stands there twice")
     if (start := file.clock.start) is not None and start.tzinfo is None:
         raise Wrong(f"{path}: `clock.start` needs a time zone, for example Z")
+    if file.alerts.sms_url:
+        from channels.connect import checked
+
+        try:
+            checked(file.alerts.sms_url)
+        except ValueError as error:
+            raise Wrong(f"{path}: `alerts.sms_url`: {error}") from error
     return Installation(folder.resolve(), file)
 
 
@@ -161,6 +177,16 @@ class Edge:
     def port(self, offset: int) -> int:
         """0 MQTT, 1 NATS, 2 the page on the LAN."""
         return self.port_base + EDGE_PORTS + 3 * self.index + offset
+
+    @property
+    def needs(self) -> list[Path]:
+        """Key files without which the gateway and its broker do not start."""
+        passwords = [self.keys / f"{user}.password" for user in ("gateway", "admin", "installer")]
+        return [
+            *passwords,
+            self.keys / "uplink.password",
+            self.keys / f"tag-{self.gateway.kid}.key",
+        ]
 
     @property
     def mqtt_url(self) -> str:
@@ -232,6 +258,23 @@ class Installation:
             *([] if self.file.alerts.sms_url else ["sms-centre"]),
         ]
 
+    def server_needs(self, edge: Edge) -> list[Path]:
+        """The server's half of a gateway's keys: uplink password, tag key."""
+        g = edge.gateway
+        return [self.keys / f"uplink-{g.id}.password", self.keys / f"tag-{g.id}-{g.kid}.key"]
+
+    def known_edges(self) -> list[Edge]:
+        """Gateways that the server has keys for: a table without them shuts nobody else out."""
+        return [e for e in self.edges() if all(path.exists() for path in self.server_needs(e))]
+
+    def keyless(self) -> list[Edge]:
+        """Gateways that lack a key on one side or the other."""
+        return [
+            e
+            for e in self.edges()
+            if not all(path.exists() for path in (*e.needs, *self.server_needs(e)))
+        ]
+
     def trust(self, edge: Edge) -> Trust:
         return edge.gateway.clock_trust or self.file.clock.trust
 
@@ -295,7 +338,7 @@ class Installation:
                     partition=g.partition,
                     keys={g.kid: str(self.keys / f"tag-{g.id}-{g.kid}.key")},
                 )
-                for g in self.file.gateway
+                for g in (edge.gateway for edge in self.known_edges())
             ],
             floor_days=self.file.ingest.floor_days,
             quarantine_bytes_per_source=self.file.ingest.quarantine_bytes_per_source,

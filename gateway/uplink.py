@@ -62,6 +62,12 @@ def status_every_s(cut_every_s: float) -> float:
     return max(STATUS_EVERY_S, CUTS_A_STATUS * cut_every_s)
 
 
+def address_of(url: str) -> tuple[str, int]:
+    """Host and port of a broker; without a port the scheme's own (IANA: mqtt 1883, mqtts 8883)."""
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+
+
 class StorePin:
     """The one store whose receipts count, remembered in a file."""
 
@@ -153,9 +159,8 @@ class Uplink:
             self._events = SimpleQueue()  # nothing of an old connection is heard on a new one
             self._in_flight.clear()
             client = self._new_client()
-            address = urlsplit(self._settings.uplink_url)
             try:
-                client.connect(address.hostname or "127.0.0.1", address.port or 1883, keepalive=30)
+                client.connect(*address_of(self._settings.uplink_url), keepalive=30)
             except OSError as error:
                 failures += 1
                 pause_s = min(0.5 * 2**failures, 30.0) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter

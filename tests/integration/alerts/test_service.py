@@ -13,8 +13,11 @@ from typing import Any
 
 from alerts.service import run
 from alerts.settings import Settings
+from domain.reading import PersonId
 from store.errors import NotReady
+from store.facts import open_facts_reader
 from store.notices import open_notices_reader
+from store.records.ports import Duty
 from tests.support.alert_house import MINUTE_MS, House
 from tests.support.servers import wait_until
 from tests.support.sms import Centre
@@ -110,6 +113,14 @@ def notices(house: House) -> list[tuple[object, object]]:
         return []
 
 
+def judged_to(house: House) -> int:
+    try:
+        with closing(open_facts_reader(house.path("facts.db"))) as reader:
+            return max((row[2] for row in reader.judged().values()), default=0)
+    except NotReady:
+        return 0
+
+
 def test_a_warm_room_rings_and_the_reply_reaches_the_api(tmp_path: Path) -> None:
     centre, api = Centre.at(tmp_path), Api(away=2)
     with House(tmp_path) as house, centre.running(), api.running():
@@ -137,6 +148,28 @@ def test_a_warm_room_rings_and_the_reply_reaches_the_api(tmp_path: Path) -> None
         assert (body["kind"], body["by"], body["detail"]["channel"]) == ("ack", "op", "sms")
         assert body["id"].startswith("sms:")
         assert len(api.heard) == 1
+
+
+def test_a_change_of_duties_reaches_the_running_role(tmp_path: Path) -> None:
+    centre, api = Centre.at(tmp_path), Api()
+    with House(tmp_path) as house, centre.running(), api.running():
+        house.room("r1", "mqtt:g1:p1")
+        house.person("op", "operator", PHONE, quiet_hours=False)
+        with running(settings(house, centre, api)):
+            end_ms = now_ms()
+            good = [(end_ms - 5 * i * MINUTE_MS, 1.0) for i in range(30, 7, -1)]
+            house.arrive(good, at_ms=end_ms)
+            wait_until(lambda: judged_to(house) > 0, 20, "the room is judged")
+
+            old = Duty(PersonId("op"), "operator", "site", "s1")
+            house.records.end_duty(old, by="admin", now_ms=end_ms)
+            house.person("new", "operator", "+8613800000002", quiet_hours=False)
+            warm = [(end_ms - 5 * i * MINUTE_MS, 8.0) for i in range(7, -1, -1)]
+            house.arrive(warm, at_ms=end_ms)
+            wait_until(lambda: notices(house) == [("raise", "delivered")], 20, "the text is there")
+
+        with closing(open_notices_reader(house.path("notices.db"))) as reader:
+            assert [n["to"] for n in reader.notices()] == ["new"]
 
 
 def test_the_role_waits_for_files_that_others_make(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ def test_log_is_a_channel_that_always_has_the_message(tmp_path: Path) -> None:
         ("gsm:///dev/ttyUSB0", "gsm"),
         ("smpp://127.0.0.1:2775", "system id"),
         ("smpp://id@127.0.0.1:2775?form=10690001", "form"),
+        ("smpp://id@127.0.0.1:27750000", "Port"),
+        ("smpp://id:secret@127.0.0.1", "password"),
+        ("http://x", "http"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_with_what_is_wrong(

@@ -27,6 +27,9 @@ def load(folder: Path, text: str) -> settings.Installation:
         pytest.param(ONE_GATEWAY * 2, "gw1", id="twice"),
         pytest.param("", "gateway", id="none"),
         pytest.param(
+            ONE_GATEWAY + "[alerts]\nsms_url = 'http://x'\n", r"alerts\.sms_url.*http", id="carrier"
+        ),
+        pytest.param(
             ONE_GATEWAY + "[clock]\nstart = 2026-06-01T00:00:00\n", "time zone", id="zoneless"
         ),
     ],
