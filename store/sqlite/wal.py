@@ -30,11 +30,18 @@ class WriteAheadLog:
         return apsw.SQLITE_OK
 
     def tend(self) -> None:
-        """After a commit. A cut waits for readers no longer than a reader may read, and while
-        one is in the way is tried again only after the log has grown by as much once more."""
+        """After a commit, whose success it never takes back. A cut waits for readers no longer
+        than a reader may read, and while one is in the way, or the disk is full, is tried again
+        only after the log has grown by as much once more."""
         if self._pages < self._tend_at_pages:
             return
         self._tend_at_pages = self._pages + CHECKPOINT_PAGES
+        try:
+            self._copy_back()
+        except (apsw.FullError, apsw.IOError) as error:
+            log.warning("no room to copy the log back", extra={"reason": str(error)})
+
+    def _copy_back(self) -> None:
         if self._file.stat().st_size <= TRUNCATE_BYTES:
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             return

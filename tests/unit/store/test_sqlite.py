@@ -1,5 +1,6 @@
 """What only the SQLite home promises: other processes, the log, and its own file."""
 
+import resource
 from array import array
 from pathlib import Path
 
@@ -138,6 +139,27 @@ def test_on_a_full_disk_nothing_is_kept_and_the_same_call_succeeds_when_there_is
     store._db.pragma("max_page_count", 1 << 30)
     assert store.write([batch(2, 5000)], NOON).n == 2
     assert store.quarantine("g1", "t", "r", bytes(100_000), NOON)
+    store.close()
+
+
+def test_a_commit_stands_though_the_disk_has_no_room_to_copy_the_log_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wal, "CHECKPOINT_PAGES", 20)
+    store = writer.SqliteStore(tmp_path / "readings.db")
+    for seq in range(1, 101):
+        store.write([batch(seq, 500)], NOON)
+    store._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    size = (tmp_path / "readings.db").stat().st_size
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # neither file grows beyond
+    try:
+        written = [store.write([batch(seq, 500)], NOON).n for seq in range(101, 111)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert written == list(range(101, 111))
+    assert (tmp_path / "readings.db").stat().st_size == size
     store.close()
 
 
