@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.types import ExistingFile
 from rich.console import Console
 from rich.table import Table
 
@@ -40,7 +41,11 @@ class Failed(Exception):
 
 @app.command
 def init(
-    folder: Path, /, *, port_base: int = DEFAULT_PORT_BASE, settings_file: Path | None = None
+    folder: Path,
+    /,
+    *,
+    port_base: int = DEFAULT_PORT_BASE,
+    settings_file: ExistingFile | None = None,
 ) -> None:
     """Make a data folder: settings, keys, credentials, one site with one gateway.
 
@@ -60,6 +65,8 @@ def init(
         installation = init_data(folder, port_base=port_base, more_toml=more)
     except Taken as error:
         raise Failed(str(error)) from error
+    except OSError as error:
+        raise Failed(f"{folder}: {error.strerror}", 2) from error
     first_site(installation, installation.now_ms()())
     edge = installation.edges()[0]
     print(f"{installation.folder} is ready.")
@@ -98,8 +105,12 @@ def run(role: str, /, *, data: Data = HERE) -> None:
         For example gateway, ingest, alerts; `status` lists the folder's.
     """
     from coldtrail import roles
+    from store.errors import AlreadyOpen
 
-    roles.run(settings.load(data), role)
+    try:
+        roles.run(settings.load(data), role)
+    except AlreadyOpen as error:
+        raise Failed(str(error)) from error
 
 
 @app.command
@@ -197,7 +208,7 @@ def sim(
 
 
 @app.command
-def decode(file: Path, /, *, topic: str = "devices/probe/readings") -> None:
+def decode(file: ExistingFile, /, *, topic: str = "devices/probe/readings") -> None:
     """Show what a gateway would make of a device's message.
 
     Parameters
@@ -223,10 +234,15 @@ def decode(file: Path, /, *, topic: str = "devices/probe/readings") -> None:
 
 
 @app.command
-def replay(case: Path, /) -> None:
+def replay(case: ExistingFile, /) -> None:
     """What the rules make of one case: alarms, pauses, flagged readings and notices, as JSON.
 
     A faulty case ends with 2 and names the field.
+
+    Parameters
+    ----------
+    case
+        A JSON file: rooms, readings, actions, contacts, until.
     """
     from coldtrail.replay import main as replayed
 
@@ -243,12 +259,16 @@ def quarantine_list(
     data: Data = HERE,
     after: int = 0,
     limit: int = 100,
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    as_json: Annotated[bool, Parameter("--json", negative="")] = False,
 ) -> None:
     """What is held at the server and at this folder's gateways: id, source, topic, reason, size.
 
     Parameters
     ----------
+    after
+        Only ids above this one.
+    limit
+        At most so many.
     as_json
         One JSON object a line.
     """
@@ -271,7 +291,9 @@ def quarantine_list(
 
 
 @quarantine.command
-def show(id: str, /, *, data: Data = HERE, raw: bool = False) -> None:
+def show(
+    id: str, /, *, data: Data = HERE, raw: Annotated[bool, Parameter(negative="")] = False
+) -> None:
     """One message: its reason, and its bytes as Python writes them.
 
     Parameters
@@ -317,7 +339,7 @@ app.command(influx)
 
 
 @influx.command
-def check(*, data: Data = HERE, repair: bool = False) -> None:
+def check(*, data: Data = HERE, repair: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Compare counts per series and day with the store.
 
     Parameters
@@ -364,7 +386,7 @@ def build() -> None:
 
 
 @dashboards.command(name="push")
-def push_dashboards(url: str, /, *, token_file: Path) -> None:
+def push_dashboards(url: str, /, *, token_file: ExistingFile) -> None:
     """Make or replace the dashboards in a running Grafana.
 
     Parameters
@@ -384,7 +406,7 @@ def push_dashboards(url: str, /, *, token_file: Path) -> None:
 
 
 @app.command
-def verify(file: Path, /, *, public_key: Path | None = None) -> None:
+def verify(file: ExistingFile, /, *, public_key: ExistingFile | None = None) -> None:
     """Check a lot's certificate offline; says what does not fit.
 
     Parameters
@@ -431,7 +453,10 @@ def _ports_are_free(installation: Installation) -> None:
             return  # they are its own; starting a second time is refused by its lock
         if time.monotonic() > deadline_s:
             ports = ", ".join(map(str, taken))
-            raise Failed(f"another program listens on port {ports}: change port_base")
+            raise Failed(
+                f"another program listens on port {ports}: stop it, or change port_base in"
+                f" {installation.folder}/coldtrail.toml"
+            )
         time.sleep(0.1)
 
 

@@ -23,6 +23,8 @@ def push(url: str, token_file: Path) -> list[str]:
     """Make or replace the folder and each dashboard; their addresses. ``token_file``: a service
     account's token with the right to write dashboards."""
     token = token_file.read_text(encoding="utf-8").strip()
+    if not (token and token.isascii() and token.isprintable()):
+        raise Refused(f"{token_file} holds no token")
     grafana = urllib3.PoolManager(
         timeout=TIMEOUT_S,
         retries=False,

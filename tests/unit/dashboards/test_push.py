@@ -84,3 +84,11 @@ def test_every_dashboard_is_pushed_and_pushing_again_replaces_it(tmp_path: Path)
 def test_a_wrong_token_is_reported_in_grafanas_words(tmp_path: Path) -> None:
     with grafana() as (_, url), pytest.raises(Refused, match="401"):
         push(url, token(tmp_path, "guessed"))
+
+
+@pytest.mark.parametrize("text", ["", "not a token: 二"])
+def test_a_file_without_a_token_is_refused_before_anybody_is_asked(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(Refused, match="holds no token"):
+        push("http://127.0.0.1:1", token(tmp_path, text))
