@@ -20,15 +20,18 @@ from api.console import (
     live,
     lot_pages,
     now,
+    people_pages,
     pipeline_pages,
     places,
+    setup_pages,
     signin,
 )
+from api.console.language import Words
 from api.console.pages import page, words_of
 from api.context import Context
 from api.guard import FOR_PROGRAMS, Guard
 from api.pauses import Pauses
-from api.problems import Problem
+from api.problems import Needed, NoSuchCode, NotYet, Problem
 from api.registry import Registrar
 from api.sessions import Gate, session_key
 from api.settings import Settings
@@ -38,7 +41,11 @@ from store.records import Refused, open_records
 log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
-PAGES = (assets, signin, live, now, places, alarm_pages, lot_pages, pipeline_pages)
+FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
+PAGES = (
+    assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, lot_pages,
+    pipeline_pages,
+)  # fmt: skip
 
 
 def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
@@ -105,13 +112,39 @@ async def _told(request: Request, error: Exception) -> Response:
             status, what = error.status, words("problem.form_expired")
         case Problem(status=503, field=str(part)):
             status, what = 503, words("app.not_ready", part=words.known("part", part))
+        case NoSuchCode():
+            status, what = 404, words("problem.no_code")
+        case NotYet():
+            status, what = error.status, words("problem.future")
+        case Needed():
+            step, named = words.known("lot", error.step), words.known("field", error.field)
+            status, what = error.status, words("problem.needed", step=step, field=named)
         case Problem(status=404) | HTTPException(status_code=404):
             status, what = 404, words("problem.not_found")
         case Problem() | HTTPException():
             status = error.status if isinstance(error, Problem) else error.status_code
-            what = str(error)
+            what = _named(words, error)
         case Refused() | RequestValidationError():
-            status, what = 422, str(error)
+            status, what = 422, _named(words, error)
         case _:
             status, what = 500, words("problem.ours")
-    return page(request, "problem.html", status, what=what, back="/")
+    return page(request, "problem.html", status, what=what, back=_back(request))
+
+
+def _named(words: Words, error: Exception) -> str:
+    """The reason, behind the name that the field has on the page."""
+    field = getattr(error, "field", None)
+    reason = error.reason if isinstance(error, Refused) else str(error)
+    named = words.known("field", field)
+    return f"{named}: {reason}" if field and named != field else str(error)
+
+
+def _back(request: Request) -> str:
+    """The page of the form that was sent: the list itself, or the thing that the form is about.
+    Empty for a stranger with a wrong code, who has nowhere to go."""
+    path = request.url.path
+    if path.startswith("/t/"):
+        return "" if request.method == "GET" else path.rpartition("/")[0]
+    if request.method != "POST":
+        return "/"
+    return path if path in FORMS_OF_LISTS else path.rpartition("/")[0] or "/"

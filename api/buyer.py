@@ -23,7 +23,7 @@ from api.console.language import Words
 from api.console.pages import HTML, asset_hash, field, rendered, words_of
 from api.context import Context, InContext
 from api.guard import HEADERS
-from api.problems import Problem
+from api.problems import NoSuchCode, Problem
 from api.room_chart import ticks
 from api.times import instant_ms
 from domain.reading import LotId
@@ -74,7 +74,7 @@ class Shelf:
 def _found(context: Context, code: str) -> Lot:
     lot = context.records.lot_by_code(code) if CODE.fullmatch(code) else None
     if lot is None:
-        raise Problem(404, "there is no such code", field="code")
+        raise NoSuchCode
     return lot
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.context import Context
-from api.problems import Problem
+from api.problems import Needed, NotYet, Problem
 from domain.commodity import COMMODITIES
 from domain.lot import lot_event, lot_object
 from domain.reading import LotId
@@ -69,13 +69,15 @@ def move_lot(context: Context, move: Move, by: str) -> str:
         if id and id not in known:
             raise Problem(422, f"there is no {field} {id[:64]!r}", field=field)
     if move.at_ms > context.now_ms():
-        raise Problem(422, "it has not happened yet", field="at")
+        raise NotYet("at")
     try:
         event = to_event(move, context.settings.base_url or "https://coldtrail.invalid")
     except Invalid as error:
         raise Problem(422, str(error), field=move.kind) from error
     except ValueError as error:
         field, _, reason = str(error).partition(": ")
+        if reason == f"{move.kind} needs it":
+            raise Needed(move.kind, field) from error
         raise Problem(422, reason or str(error), field=field) from error
     context.records.capture([event], by=by, now_ms=context.now_ms())
     return str(event["eventID"])
@@ -109,6 +111,18 @@ def journey(events: list[EpcisEvent], lot: LotId) -> list[Step]:
         if object in lot_event(event.body).everything
     ]
     return sorted(steps, key=lambda step: (step.event.event_time_ms, step.event.event_id))
+
+
+def shipped(events: list[EpcisEvent]) -> set[LotId]:
+    """Lots of whose journey shipping is the last that is known."""
+    last: dict[str, tuple[tuple[int, str], bool]] = {}
+    for event in events:
+        at = (event.event_time_ms, event.event_id)
+        for object in lot_event(event.body).everything:
+            if object.startswith("lot:") and (object not in last or last[object][0] < at):
+                lot = object.removeprefix("lot:")
+                last[object] = at, from_event(event.body, lot).kind == "shipped"
+    return {LotId(object.removeprefix("lot:")) for object, (_, gone) in last.items() if gone}
 
 
 def folded(events: list[EpcisEvent]) -> Folded:

@@ -34,6 +34,28 @@ class NotReadyYet(Problem):
         super().__init__(503, f"{part} is not ready yet", field=part)
 
 
+class Needed(Problem):
+    """A step of a lot lacks what its kind needs."""
+
+    def __init__(self, step: str, field: str) -> None:
+        super().__init__(422, f"{step} needs it", field=field)
+        self.step = step
+
+
+class NotYet(Problem):
+    """What is reported is said to have happened later than now."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(422, "it has not happened yet", field=field)
+
+
+class NoSuchCode(Problem):
+    """No lot has the code on somebody's package."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "there is no such code", field="code")
+
+
 def problem(
     status: int,
     detail: str,

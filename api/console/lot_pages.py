@@ -11,8 +11,9 @@ from starlette.responses import RedirectResponse
 from api.buyers import Buyers
 from api.console.pages import field, form_instant, form_of, page
 from api.context import InContext
-from api.lots import NewLot, add_lot, all_events, folded, journey, move_lot
+from api.lots import NewLot, add_lot, all_events, folded, journey, move_lot, shipped
 from api.problems import Problem
+from api.rooms import rooms_now
 from api.times import instant_ms
 from domain.commodity import COMMODITIES
 from domain.lot import lot_object
@@ -31,7 +32,8 @@ def _trace(lot: LotId, reader: TraceReader) -> LotTrace | None:
 @router.get("/lots")
 async def lots(request: Request, context: InContext) -> Response:
     registry = context.registry()
-    here = {s.object: s.room for s in folded(all_events(context)).stays if s.to_ms is None}
+    events = all_events(context)
+    here = {s.object: s.room for s in folded(events).stays if s.to_ms is None}
     verdicts = {}
     found = context.records.lots()[::-1]
     for lot in found:
@@ -42,11 +44,11 @@ async def lots(request: Request, context: InContext) -> Response:
         "lots.html",
         lots=found,
         where={
-            lot.id: registry.rooms.get(here[lot_object(lot.id)])
-            if lot_object(lot.id) in here
-            else None
+            lot.id: room if (room := here.get(lot_object(lot.id))) in registry.rooms else None
             for lot in found
         },
+        shipped=shipped(events),
+        rooms=rooms_now(context),
         verdicts=verdicts,
         commodities=sorted(COMMODITIES.values(), key=lambda goods: (goods.category, goods.key)),
         sites=registry.sites,
@@ -82,6 +84,8 @@ async def lot(lot: str, request: Request, context: InContext) -> Response:
     stays = folded(events)
     mine = stays.of(lot_object(found.id))
     steps = journey(events, found.id)
+    in_now = next((registry.rooms.get(stay.room) for stay in mine if stay.to_ms is None), None)
+    room_now = rooms_now(context).get(in_now.id) if in_now else None
     address = f"{context.base_url(request)}/t/{found.code}"
     return page(
         request,
@@ -89,11 +93,12 @@ async def lot(lot: str, request: Request, context: InContext) -> Response:
         lot=found,
         steps=steps,
         misfits={m.event: m.reason for m in stays.misfits if m.object == lot_object(found.id)},
-        in_now=next((registry.rooms.get(stay.room) for stay in mine if stay.to_ms is None), None),
+        in_now=in_now,
         reports=cast(Buyers, request.app.state.buyers).reports(found.code),
         trace=context.sources.trace.ask(lambda reader: reader.lot(found.id)),
         instant_ms=instant_ms,
         rooms=registry.rooms,
+        alarmed=room_now if room_now and room_now.alarms else None,
         sites=registry.sites,
         kinds=list(KINDS),
         buyer_address=address,

@@ -13,7 +13,7 @@ from api.console.pages import field, form_instant, form_of, page, words_of
 from api.context import Context, InContext
 from api.limits import limits_in_force
 from api.lots import all_events, folded, in_room
-from api.problems import Problem
+from api.problems import NotYet, Problem
 from api.room_chart import room_chart
 from api.rooms import RoomNow, rooms_now
 from domain.reading import RoomId, SiteId
@@ -96,6 +96,7 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
         "pauses": sorted(pauses or (), key=lambda pause: -pause.from_ms),
         "limits": limits_in_force(now.rule) if now.rule else [],
         "people": context.registry().people,
+        "contacts": context.records.contacts(id),
         "lots": in_room(folded(all_events(context)), lots, id),
         "actions": actions[-SHOWN_ACTIONS:][::-1],
         "buttons": buttons(actions),
@@ -112,7 +113,7 @@ async def act(room: str, request: Request, context: InContext) -> Response:
     detail = {"reason": field(form, "reason") or "–"} if kind == "maintenance_started" else {}
     at_ms = form_instant(form, context)
     if at_ms > context.now_ms():
-        raise Problem(422, "it has not happened yet", field="at")
+        raise NotYet("at")
     key = f"console:{field(form, 'key') or uuid4().hex}:{kind}"
     context.records.add_action(
         key,

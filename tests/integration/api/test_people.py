@@ -246,3 +246,48 @@ def test_styles_are_kept_by_the_phone(county: httpx.Client) -> None:
 
     assert "immutable" in css.headers["cache-control"]
     assert county.get("/assets/..%2fpages.py").status_code in (303, 404)
+
+
+def refused(client: httpx.Client, page_path: str, action: str, fields: dict[str, str]) -> str:
+    mark = re.search(r'name="mark" value="([0-9a-f]+)"', page(client, page_path))
+    assert mark is not None
+    answer = client.post(action, data={"mark": mark[1], **fields}, params={"lang": "en"})
+    assert answer.status_code == 422, answer.text
+    return answer.text
+
+
+def test_a_refused_step_says_which_field_in_the_pages_words_and_leads_back(
+    doer: httpx.Client,
+) -> None:
+    lot, events = "/lots/lot-berry", "/lots/lot-berry/events"
+
+    unpacked = refused(doer, lot, events, {"kind": "packed"})
+    ahead = refused(doer, lot, events, {"kind": "shipped", "at": "2999-01-01T00:00"})
+
+    assert "“Packed” needs: Package number" in unpacked
+    assert f'href="{lot}"' in unpacked
+    assert "It cannot have happened later than now" in ahead
+
+
+def test_a_shipped_lot_is_called_shipped(person: httpx.Client) -> None:
+    row = re.search(r'href="/lots/lot-pork".*?</a>', page(person, "/lots?lang=en"), re.DOTALL)
+
+    assert row is not None
+    assert '<span class="age">Shipped</span>' in row[0]
+
+
+def test_a_lot_in_an_alarmed_room_shows_the_rooms_alarm(person: httpx.Client) -> None:
+    listed = page(person, "/lots?lang=en")
+    shown = page(person, "/lots/lot-berry?lang=en")
+
+    assert 'aria-label="Critical"' in listed
+    assert "Far too warm" in shown
+
+
+def test_a_mistyped_code_is_explained_to_a_stranger_without_a_way_in(county: httpx.Client) -> None:
+    with httpx.Client(base_url=county.base_url) as buyer:
+        answer = buyer.get("/t/000000000000", params={"lang": "en"})
+
+    assert answer.status_code == 404
+    assert "No lot has this code" in answer.text
+    assert ">Back<" not in answer.text
