@@ -20,8 +20,10 @@ from api.console import (
     live,
     lot_pages,
     now,
+    people_pages,
     pipeline_pages,
     places,
+    setup_pages,
     signin,
 )
 from api.console.language import Words
@@ -40,7 +42,10 @@ log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
-PAGES = (assets, signin, live, now, places, alarm_pages, lot_pages, pipeline_pages)
+PAGES = (
+    assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, lot_pages,
+    pipeline_pages,
+)  # fmt: skip
 
 
 def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:

@@ -1,0 +1,108 @@
+"""Who is told of which rooms: people, their phones and their duties."""
+
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse
+
+from api.console.pages import field, form_of, page, words_of
+from api.context import Caller, Context, InContext
+from api.problems import Problem
+from api.sessions import Session
+from domain.reading import PersonId
+from store.records import Refused
+from store.records.ports import ROLES, Duty, Person, Region
+
+router = APIRouter(include_in_schema=False)
+
+LANGUAGES = ("zh", "en")
+
+
+@router.get("/people")
+async def people(request: Request, context: InContext, person: str = "") -> Response:
+    return _people(request, context, 200, typed={"person": person})
+
+
+@router.post("/people")
+async def say(request: Request, context: InContext, caller: Caller) -> Response:
+    """What is refused comes back with what was typed; nothing of it has happened."""
+    form = await form_of(request)
+    try:
+        match field(form, "do"):
+            case "save":
+                _save(request, form, context, caller)
+            case "give":
+                duty = _duty(form)
+                context.records.put_duty(duty, by=caller.person, now_ms=context.now_ms())
+            case "take":
+                duty = _duty(form)
+                context.records.end_duty(duty, by=caller.person, now_ms=context.now_ms())
+            case other:
+                raise Problem(422, f"no such form: {other[:64]!r}", field="do")
+    except Refused as error:
+        typed = {name: field(form, name) for name in form}
+        return _people(request, context, 422, refused=error, typed=typed)
+    return RedirectResponse("/people", 303)
+
+
+def _people(
+    request: Request,
+    context: Context,
+    status: int,
+    *,
+    refused: Refused | None = None,
+    typed: dict[str, str],
+) -> Response:
+    registry = context.registry()
+    duties = context.records.duties()
+    sites = sorted(registry.sites.values(), key=lambda site: site.id)
+    return page(
+        request,
+        "people.html",
+        status,
+        people=sorted(registry.people.values(), key=lambda person: person.name),
+        duties={id: [d for d in duties if d.person == id] for id in registry.people},
+        regions=_from_the_top(list(registry.regions.values())),
+        sites={site.id: site for site in sites},
+        rooms=registry.rooms,
+        rooms_of={site.id: registry.rooms_of(site.id) for site in sites},
+        roles=ROLES,
+        languages=LANGUAGES,
+        refused=refused,
+        typed=typed,
+    )
+
+
+def _from_the_top(regions: list[Region], above: str | None = None) -> dict[str, Region]:
+    found: dict[str, Region] = {}
+    for region in regions:
+        if region.parent == above:
+            found |= {region.id: region} | _from_the_top(regions, region.id)
+    return found
+
+
+def _save(request: Request, form: FormData, context: Context, caller: Session) -> None:
+    """A new person's id is made from the form's own key: sent twice, it is one person."""
+    known = context.registry().people
+    id = field(form, "id")
+    if id and id not in known:
+        raise Problem(404, f"there is no person {id[:64]!r}")
+    person = Person(
+        PersonId(id or f"p-{(field(form, 'key') or uuid4().hex)[:10]}"),
+        field(form, "name"),
+        field(form, "phone").replace(" ", "").replace("-", ""),
+        field(form, "lang"),
+        field(form, "quiet_hours") == "1",
+    )
+    for other in known.values():
+        if other.phone == person.phone and other.id != person.id:  # a reply is known by its number
+            raise Refused("phone", words_of(request)("people.phone_taken", name=other.name))
+    context.records.put_person(person, by=caller.person, now_ms=context.now_ms())
+
+
+def _duty(form: FormData) -> Duty:
+    kind, _, scope = field(form, "scope").partition(":")
+    if not scope:
+        raise Refused("scope", "choose one")
+    return Duty(PersonId(field(form, "person")), field(form, "role"), kind, scope)
