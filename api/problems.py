@@ -79,7 +79,10 @@ def problem(
 
 
 def where(location: Sequence[object]) -> str:
-    """``("body", "detail", "lot")`` as ``detail.lot``: the name as the caller wrote it."""
+    """``("body", "detail", "lot")`` as ``detail.lot``: the name as the caller wrote it. Text that
+    is no JSON has a place in the body and no name."""
+    if location[0] == "body" and len(location) == 2 and isinstance(location[1], int):
+        return "body"
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
@@ -95,7 +98,10 @@ def answer(error: Exception) -> Response:
             return problem(422, error.reason, field=error.field)
         case RequestValidationError():
             errors = [
-                {"field": where(found["loc"]), "reason": str(found["msg"])}
+                {
+                    "field": where(found["loc"]),
+                    "reason": str(found["msg"]).removeprefix("Value error, "),
+                }
                 for found in error.errors()
             ]
             first = errors[0]

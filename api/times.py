@@ -22,7 +22,10 @@ def instant_ms(given: object) -> int:
 
 def _rfc3339(text: str) -> int:
     # A plus sign in a query string arrives as a space.
-    moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        raise ValueError("not an instant: give milliseconds or RFC 3339") from None
     if moment.tzinfo is None:
         raise ValueError("a time without Z or offset")
     return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -34,6 +34,7 @@ class WhichReadings(Asked):
     to: Instant | None = None
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 10_000
     cursor: str = ""
+    next: str = ""  # the same, as the answer calls it
     points: Annotated[int | None, Field(ge=1, le=MOST_POINTS)] = None
 
 
@@ -58,7 +59,7 @@ async def readings(asked: Annotated[WhichReadings, Query()], context: InContext)
         stretches = _stretches(context, RoomId(str(asked.room)), from_ms, to_ms)
     reader = context.sources.readings.need()
     if asked.points is None:
-        rows = page(reader, stretches, quantity, asked.limit, asked.cursor)
+        rows = page(reader, stretches, quantity, asked.limit, asked.cursor or asked.next)
     else:
         width_ms = bucket_width_ms(from_ms, to_ms, asked.points)
         rows = bucketed(reader, stretches, quantity, from_ms, width_ms)

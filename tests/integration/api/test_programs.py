@@ -58,6 +58,25 @@ def test_pages_join_to_the_whole(county: Client) -> None:
     assert len(pages) > 800
 
 
+def test_a_page_may_be_asked_for_by_the_name_that_the_answer_gives_it(county: Client) -> None:
+    first = get(county, "/api/v1/readings", probe=AIR, limit=100)
+    named = get(county, "/api/v1/readings", probe=AIR, limit=100, next=first["next"])
+
+    assert named == get(county, "/api/v1/readings", probe=AIR, limit=100, cursor=first["next"])
+
+
+def test_what_is_no_instant_and_what_is_no_json_is_said_plainly(county: Client) -> None:
+    when = county.get(
+        "/api/v1/readings", params={"probe": AIR, "from": "yesterday"}, headers=BEARER
+    ).json()
+    body = county.post(
+        "/api/v1/lots", content="{bad", headers={**BEARER, "Content-Type": "application/json"}
+    ).json()
+
+    assert when["detail"] == "from: not an instant: give milliseconds or RFC 3339"
+    assert body["field"] == "body"
+
+
 def test_a_room_has_the_readings_of_its_probes(county: Client) -> None:
     air = get(county, "/api/v1/readings", room="berry", quantity="temperature")
     product = get(county, "/api/v1/readings", room="berry", quantity="product_temperature")
