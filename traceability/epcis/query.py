@@ -136,6 +136,14 @@ def _test(name: str, wanted: Sequence[str]) -> _Test | None:
             return lambda e: e.body.get("parentID") in wanted
         case "MATCH_epcClass":
             return lambda e: _names(e, (), _CLASSES).intersection(wanted) != set()
+        case "MATCH_inputEPC":
+            return lambda e: _names(e, ("inputEPCList",), ()).intersection(wanted) != set()
+        case "MATCH_outputEPC":
+            return lambda e: _names(e, ("outputEPCList",), ()).intersection(wanted) != set()
+        case "MATCH_inputEPCClass":
+            return lambda e: _names(e, (), ("inputQuantityList",)).intersection(wanted) != set()
+        case "MATCH_outputEPCClass":
+            return lambda e: _names(e, (), ("outputQuantityList",)).intersection(wanted) != set()
         case "MATCH_anyEPCClass":
             return lambda e: _names(e, (), _ANY_CLASSES).intersection(wanted) != set()
         case _:

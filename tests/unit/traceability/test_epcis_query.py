@@ -50,6 +50,9 @@ EVENTS = [
         ({"MATCH_epc": "urn:a:9"}, []),
         ({"MATCH_anyEPC": "urn:a:9"}, [3]),
         ({"MATCH_anyEPC": "urn:a:1"}, [1, 2, 4]),
+        ({"MATCH_inputEPC": "urn:a:1"}, [4]),
+        ({"MATCH_outputEPC": "urn:a:1"}, []),
+        ({"MATCH_outputEPC": "urn:a:3"}, [4]),
         ({"MATCH_epcClass": "urn:c:1"}, [5]),
         ({"orderBy": "eventTime"}, [5, 4, 3, 2, 1]),
         ({"orderBy": "eventTime", "orderDirection": "ASC", "eventCountLimit": "2"}, [1, 2]),
@@ -60,6 +63,22 @@ def test_a_parameter_keeps_the_events_that_it_names(
     params: dict[str, str], minutes: list[int]
 ) -> None:
     assert [e["eventID"] for e in query(EVENTS, params).events] == [f"urn:e:{m}" for m in minutes]
+
+
+def test_a_class_that_was_used_up_is_told_from_one_that_was_made() -> None:
+    made = event(
+        1, "TransformationEvent", inputQuantityList=[{"epcClass": "urn:c:1"}],
+        outputQuantityList=[{"epcClass": "urn:c:2"}],
+    )  # fmt: skip
+
+    def found(parameter: str, epc_class: str) -> bool:
+        return bool(query([made], {parameter: epc_class}).events)
+
+    assert found("MATCH_inputEPCClass", "urn:c:1")
+    assert found("MATCH_outputEPCClass", "urn:c:2")
+    assert not found("MATCH_inputEPCClass", "urn:c:2")
+    assert not found("MATCH_outputEPCClass", "urn:c:1")
+    assert not found("MATCH_epcClass", "urn:c:1")
 
 
 @pytest.mark.parametrize(
