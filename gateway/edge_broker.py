@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 STREAM = "$MQTT_msgs"
 TIMEOUT_S = 5.0
+SERVERS_OWN = ("$JS.>", "$MQTT.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "devices.*.sentinel.>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,16 @@ def users(gateway: User, api: User | None, devices: Sequence[User] = ()) -> str:
     rows = [
         _user(
             gateway,
-            'publish: ["devices.*.sentinel.>"], subscribe: ["devices", "devices.>", "$MQTT.sub.>"]',
+            'publish: ["devices.*.sentinel.>"], subscribe: [">"]',
         )
     ]
     if api is not None:
         asked = ", ".join(_quoted(f"$JS.API.STREAM.{verb}.{STREAM}") for verb in ("INFO", "UPDATE"))
         rows.append(_user(api, f'publish: [{asked}], subscribe: ["_INBOX.>"]'))
-    rows += [_user(d, 'publish: ["devices.>"], subscribe: {deny: [">"]}') for d in devices]
+    # Any topic but the servers' own: a topic that is forbidden is acknowledged and discarded
+    # (measured), one that no decoder knows is acknowledged and kept in quarantine.
+    own = ", ".join(_quoted(subject) for subject in SERVERS_OWN)
+    rows += [_user(d, f'publish: {{deny: [{own}]}}, subscribe: {{deny: [">"]}}') for d in devices]
     return "users: [\n" + "".join(f"  {row}\n" for row in rows) + "]\n"
 
 

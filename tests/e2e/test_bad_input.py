@@ -237,6 +237,15 @@ def impostor(system: System) -> Iterator[Impostor]:
         yield one
 
 
+def test_a_topic_of_nobody_is_kept_with_its_reason_not_dropped(
+    system: System, device: Publisher
+) -> None:
+    device.offer(iter([("home/fridge", b'{"temperature": 4.2}')]))
+    device.wait_acked(device.offered, 30)
+
+    assert "devices/{name}/readings" in wait_held(system, "home/fridge", "topic")["reason"]
+
+
 def test_a_batch_with_a_wrong_tag_is_a_security_event(system: System, impostor: Impostor) -> None:
     impostor.say(seal_batch(impostor.header, impostor.body("forged", 4), b"\x00" * 32))
 

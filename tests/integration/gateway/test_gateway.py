@@ -337,12 +337,12 @@ def test_an_untimed_message_that_waited_is_kept_as_of_unknown_time(tmp_path: Pat
         assert quality["mqtt:gw-1:own-clock"] == 0
 
 
-def test_devices_may_publish_their_readings_and_nothing_else(tmp_path: Path) -> None:
+def test_devices_may_not_speak_on_the_topics_of_the_servers_own(tmp_path: Path) -> None:
     with running(tmp_path) as (rig, server, device):
         rig.gateway.start()
         wait_until(device.connected.is_set, 20, "the device is let in")
 
-        device.say(1, "gateway/x", {})
+        device.say(1, "devices/g1/sentinel/x", {})
 
         wait_until(lambda: "Publish Violation" in rig.edge.log(), 10, "the broker drops it")
         assert server.stored == {}
