@@ -23,6 +23,7 @@ from api.console import (
     people_pages,
     pipeline_pages,
     places,
+    reference_pages,
     setup_pages,
     signin,
 )
@@ -44,7 +45,7 @@ MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
 PAGES = (
     assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, lot_pages,
-    pipeline_pages,
+    pipeline_pages, reference_pages,
 )  # fmt: skip
 
 

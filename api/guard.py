@@ -17,6 +17,7 @@ from api.sessions import COOKIE, Gate, Session
 PUBLIC = frozenset({"/healthz", "/readyz", "/signin", "/assets/console.css", "/assets/console.js"})
 PUBLIC_BELOW = "/t/"
 FOR_PROGRAMS = ("/api/", "/epcis/", "/metrics")
+REFERENCE = "/api/docs"  # a page for people, where they look for it
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -62,7 +63,7 @@ class Guard:
         asked.scope.setdefault("state", {})["session"] = session
         if session is not None or path in PUBLIC or path.startswith(PUBLIC_BELOW):
             return None
-        if path.startswith(FOR_PROGRAMS):
+        if path.startswith(FOR_PROGRAMS) and path != REFERENCE:
             challenge = {"WWW-Authenticate": 'Bearer realm="coldtrail"'}
             return problem(401, "a bearer token is needed", headers=challenge)
         return RedirectResponse("/signin", 303)

@@ -13,7 +13,7 @@ from tests.support.console_county import CODE, TOKEN
 from traceability.certificate import Verified, verify
 
 PAGES = ("/", "/alarms", "/alarms?which=cases", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
-         "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d")  # fmt: skip
+         "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d")  # fmt: skip
 
 
 @pytest.fixture
@@ -291,3 +291,10 @@ def test_a_mistyped_code_is_explained_to_a_stranger_without_a_way_in(county: htt
     assert answer.status_code == 404
     assert "No lot has this code" in answer.text
     assert ">Back<" not in answer.text
+
+
+def test_what_programs_can_ask_is_a_page(person: httpx.Client) -> None:
+    text = page(person, "/api/docs?lang=en")
+
+    assert "GET /api/v1/readings" in text
+    assert "commodity*" in text
