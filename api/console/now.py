@@ -122,6 +122,7 @@ def front(context: Context) -> dict[str, Any]:
         "cases": open_cases,
         "past": _past(facts or (), open_cases, closed, now_ms - PAST_MS),
         "tree": region_tree(registry, rooms),
+        "people": registry.people,
         "shown": SHOWN,
         "missing": context.sources.missing(),
     }

@@ -80,8 +80,8 @@ def site(value: Site) -> None:
     slug("id", value.id)
     one_of("kind", value.kind, SITE_KINDS)
     _names(value.name_zh, value.name_en)
-    if value.gateway is not None:
-        slug("gateway", value.gateway)
+    if value.gateway is not None and not _ID.fullmatch(value.gateway):
+        raise Refused("gateway", "letters, digits, dash, underscore; at most 64")
     for field, degrees in (("lat", value.lat), ("lon", value.lon)):
         limits = QUANTITIES[field]
         if degrees is not None and not limits.low <= degrees <= limits.high:

@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.integration.api.county import BEARER
+from tests.integration.api.county import BEARER, empty, served
 from tests.integration.api.test_people import page, sign_in
 
 ZHAO = {"do": "save", "key": "0123456789abcdef", "name": "赵师傅", "phone": "+86 138-1111-2222",
         "lang": "zh", "quiet_hours": "1"}  # fmt: skip
-SITE = {"name_zh": "新村", "name_en": "", "kind": "village-point", "gateway": "gw1", "id": "new"}
+SITE = {"name_zh": "新村", "name_en": "", "kind": "village-point", "gateway": "GW_1", "id": "new"}
 ROOM = {"name_zh": "二号库", "name_en": "Room 2", "kind": "frozen", "id": "frost"}
 RULE = {"profile": "FZ", "interval_s": "300", "from": "2026-06-01T08:00"}
 
@@ -130,11 +131,24 @@ def test_a_site_a_room_and_a_rule_are_made_one_after_the_other(doer: httpx.Clien
 
     site = doer.get("/api/v1/sites/new", headers=BEARER).json()
     assert (site["name_en"], site["gateway"], [r["id"] for r in site["rooms"]]) == (
-        "新村", "gw1", ["frost"],
+        "新村", "GW_1", ["frost"],
     )  # fmt: skip
     done(doer, "/rooms/frost/rules/new", RULE)
     (rule,) = doer.get("/api/v1/rooms/frost", headers=BEARER).json()["rules"]
     assert (rule["profile"], rule["interval_s"], rule["by"]) == ("FZ", 300, "admin")
+
+
+def test_the_front_page_says_when_nobody_would_be_told(
+    tmp_path: Path, county: httpx.Client
+) -> None:
+    with served(empty(tmp_path)) as fresh:
+        sign_in(fresh)
+        fresh.get("/language", params={"to": "en"})
+        assert "Nobody yet" in page(fresh, "/")
+    with httpx.Client(base_url=county.base_url, timeout=20) as other:
+        sign_in(other)
+        other.get("/language", params={"to": "en"})
+        assert "Nobody yet" not in page(other, "/")
 
 
 @pytest.mark.parametrize(
