@@ -54,6 +54,7 @@ class _Flight:
     size: int
     live: bool
     resend_at_s: float
+    said: mqtt.MQTTMessageInfo
 
 
 def status_every_s(cut_every_s: float) -> float:
@@ -118,8 +119,10 @@ class Uplink:
         clock: Callable[[], Clock],
         full: Callable[[], bool],
         stop: threading.Event,
+        first_resend_s: float = FIRST_RESEND_S,
     ) -> None:
         self._settings = settings
+        self._first_resend_s = first_resend_s
         self._outbox = outbox
         self._key = key
         self._password = password
@@ -200,7 +203,8 @@ class Uplink:
                         pass
             if self._up:
                 self._tell_status(client)
-                self._send_due(client)
+                if not self._send_due(client):
+                    return was_up
             self._housekeeping()
         if self._up:
             client.publish(self._status_topic, self._status("offline"), 1, retain=True)
@@ -218,13 +222,18 @@ class Uplink:
 
     # ---- sending -----------------------------------------------------------------------
 
-    def _send_due(self, client: mqtt.Client) -> None:
+    def _send_due(self, client: mqtt.Client) -> bool:
+        """False when the broker has not even acknowledged what is due again: a new connection
+        then, because paho would queue one more copy at each attempt."""
         at_s = monotonic()
         for id in [i for i, flight in self._in_flight.items() if flight.resend_at_s <= at_s]:
-            del self._in_flight[id]
+            if not self._in_flight.pop(id).said.is_published():
+                log.warning("central broker acknowledges nothing: connecting anew")
+                return False
         settings = self._settings
         self._fill(client, True, settings.window_bytes_live, at_s)
         self._fill(client, False, settings.window_bytes_backlog, at_s)
+        return True
 
     def _fill(self, client: mqtt.Client, live: bool, window: int, at_s: float) -> None:
         room = window - sum(f.size for f in self._in_flight.values() if f.live is live)
@@ -235,12 +244,12 @@ class Uplink:
             payload = self._outbox.payload(batch.id)
             if payload is None:
                 continue
-            client.publish(topic, payload, 1)
+            said = client.publish(topic, payload, 1)
             attempt = self._attempts.get(batch.id, 0)
             self._attempts[batch.id] = attempt + 1
-            patience_s = min(FIRST_RESEND_S * 2**attempt, LAST_RESEND_S)
+            patience_s = min(self._first_resend_s * 2**attempt, LAST_RESEND_S)
             resend_at_s = at_s + patience_s * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
-            self._in_flight[batch.id] = _Flight(batch.size, live, resend_at_s)
+            self._in_flight[batch.id] = _Flight(batch.size, live, resend_at_s, said)
 
     # ---- listening ---------------------------------------------------------------------
 
