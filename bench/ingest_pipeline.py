@@ -1,6 +1,6 @@
 """From the broker into the store, and how long a live reading waits while a backlog drains.
 
-    python bench/ingest_pipeline.py [--batches N] [--broker mosquitto|nats] [--folder DIR]
+    python -m bench ingest_pipeline [--batches N] [--broker mosquitto|nats] [--folder DIR]
 
 One gateway publishes a backlog of full batches (600 readings, sealed beforehand) and, ten
 times a second, a live batch of ten readings. Prints readings stored a second, the CPU that
@@ -8,8 +8,6 @@ ingest used, and how long a live batch waited for its receipt.
 """
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,7 @@ import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from bench.machine import cpu_s, figure
 from domain.reading import Columns, ProbeId, Series
 from ingest.settings import Gateway, Settings
 from tests.support.brokers import BROKERS
@@ -108,11 +107,6 @@ class Load:
         self._client.loop_stop()
 
 
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(broker: str, batches: int, folder: Path) -> None:
     backlog = [
         sealed("backlog", seq, NOW_MS - (batches - seq + 2) * HOUR_MS, 60)
@@ -150,11 +144,17 @@ def measure(broker: str, batches: int, folder: Path) -> None:
     rows = 600 * batches
     waits = sorted(load.waits)
     bytes_each = sum(map(len, backlog)) / rows
-    print(
-        f"{broker}: {rows:,} readings of backlog in {taken:.1f} s = {rows / taken:,.0f} readings/s, "
-        f"ingest CPU {cpu / rows * 1e6:.2f} us a reading, {bytes_each:.1f} B a reading on the wire; "
-        f"{len(waits)} live batches, receipt after p50 {waits[len(waits) // 2] * 1000:.0f} ms, "
-        f"p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms"
+    figure(
+        f"broker ({broker}) → store, a backlog of {rows:,}",
+        f"{rows / taken:,.0f} readings/s, ingest {cpu / rows * 1e6:.2f} µs CPU and"
+        f" {bytes_each:.1f} B on the wire a reading",
+        "100,000/s",
+    )
+    figure(
+        f"live batch → receipt meanwhile ({broker})",
+        f"p50 {waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[len(waits) * 99 // 100] * 1000:.0f}"
+        f" ms, max {waits[-1] * 1000:.0f} ms ({len(waits)} batches)",
+        "p99 2 s",
     )
 
 
@@ -164,9 +164,6 @@ def main() -> None:
     options.add_argument("--broker", choices=sorted(BROKERS), action="append")
     options.add_argument("--folder", type=Path, default=None, help="on the disk to measure")
     chosen = options.parse_args()
-    print(
-        f"{os.cpu_count()} CPUs, {platform.platform()}, load {os.getloadavg()[0]:.1f} at the start"
-    )
     for broker in chosen.broker or sorted(BROKERS):
         with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
             measure(broker, chosen.batches, Path(folder))

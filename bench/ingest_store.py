@@ -1,6 +1,6 @@
 """How fast the SQLite home takes readings: one commit a group, on disk before it returns.
 
-    python bench/ingest_store.py [--readings N] [--folder DIR]
+    python -m bench ingest_store [--readings N] [--folder DIR]
 
 Prints the machine, then readings per second: batches of 600 (a gateway's hour) and of 10
 (one sample of each of ten series), written in groups as ingest does, each also with every
@@ -9,7 +9,6 @@ tenth batch sent twice and, for 10, one commit a batch.
 
 import argparse
 import os
-import platform
 import resource
 import tempfile
 import time
@@ -17,12 +16,12 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-import apsw
-
+from bench.machine import figure, note, written_bytes
 from domain.reading import Columns, GatewayId, ProbeId, Series
 from store.connect import open_readings
 from store.ports import AdmittedBatch, BatchId
 
+GOALS = {"600 a batch, 20 a commit": "200,000", "10 a batch, 400 a commit": "100,000"}
 START_MS = 1_780_272_000_000
 SERIES = [
     [Series(ProbeId(f"ieee:{gateway:04x}{probe:08x}"), "temperature") for probe in range(10)]
@@ -71,7 +70,7 @@ def measure(name: str, batches: list[AdmittedBatch], group: int, late: bool, fol
     path = folder / f"{name.replace(' ', '-').replace(',', '')}.db"
     store = open_readings(path, write=True)
     now_ms = START_MS + (90 * 86_400_000 if late else 0)
-    written_before = written_bytes()
+    written_before = written_bytes(os.getpid())
     cpu, begun = time.process_time(), time.perf_counter()
     worst = 0.0
     for one in groups(batches, group):
@@ -81,19 +80,14 @@ def measure(name: str, batches: list[AdmittedBatch], group: int, late: bool, fol
     taken, cpu = time.perf_counter() - begun, time.process_time() - cpu
     rows = store.totals()["rows"]
     store.close()
-    to_disk = (written_bytes() - written_before) / rows
+    to_disk = (written_bytes(os.getpid()) - written_before) / rows
     size = path.stat().st_size / rows
-    print(
-        f"{name:44} {rows / taken:>10,.0f} readings/s  {cpu / rows * 1e6:5.2f} us CPU  "
-        f"commit max {worst * 1000:6.1f} ms  {to_disk:6.0f} B written, {size:4.0f} B kept a reading"
+    figure(
+        f"into SQLite, {name}",
+        f"{rows / taken:,.0f} readings/s ({cpu / rows * 1e6:.2f} µs CPU, commit at most"
+        f" {worst * 1000:.0f} ms, {to_disk:.0f} B written and {size:.0f} B kept a reading)",
+        GOALS.get(name, ""),
     )
-
-
-def written_bytes() -> int:
-    for line in Path("/proc/self/io").read_text().splitlines():
-        if line.startswith("write_bytes:"):
-            return int(line.split()[1])
-    return 0
 
 
 def main() -> None:
@@ -101,13 +95,6 @@ def main() -> None:
     options.add_argument("--readings", type=int, default=600_000)
     options.add_argument("--folder", type=Path, default=None, help="on the disk to measure")
     chosen = options.parse_args()
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-         if line.startswith("model name")), platform.processor(),
-    )  # fmt: skip
-    print(f"{model}, {os.cpu_count()} CPUs, {platform.platform()}, Python "
-          f"{platform.python_version()}, SQLite {apsw.sqlite_lib_version()}; "
-          f"load {os.getloadavg()[0]:.1f} at the start")  # fmt: skip
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         n = chosen.readings
         by_hour, by_minute = list(hours(n)), list(minutes(n))
@@ -129,7 +116,7 @@ def main() -> None:
                  for two in ([one, renamed[at // 10]] if at % 10 == 0 else [one])]  # fmt: skip
         measure("600 a batch, every tenth under two names", mixed, 20, True, Path(folder))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {peak_mb:.0f} MB, the prepared batches included")
+    note(f"peak memory {peak_mb:.0f} MB, the prepared batches included")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast the SQLite home answers what charts and lists ask.
 
-    python bench/store_queries.py [--series N] [--days N] [--folder DIR]
+    python -m bench store_queries [--series N] [--days N] [--folder DIR]
 
 One reading a minute for each series. Prints milliseconds, p50 and p99 of 50 (warm: the file
 fits in the page cache): latest of all, a day of one raw, a month of one in buckets, the last
@@ -8,8 +8,6 @@ week's lowest, highest and mean of each series.
 """
 
 import argparse
-import os
-import platform
 import random
 import tempfile
 import time
@@ -17,6 +15,7 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.machine import figure, note
 from domain.reading import Columns, GatewayId, ProbeId, Series
 from store.connect import open_readings
 from store.ports import AdmittedBatch, BatchId, ReadingReader
@@ -47,7 +46,7 @@ def fill(path: Path, series: list[Series], days: int) -> None:
     store.close()
 
 
-def told(name: str, ask: Callable[[], object]) -> None:
+def told(name: str, goal: str, ask: Callable[[], object]) -> None:
     ask()
     took = []
     for _ in range(TIMES):
@@ -55,7 +54,7 @@ def told(name: str, ask: Callable[[], object]) -> None:
         ask()
         took.append((time.perf_counter() - begun) * 1000)
     took.sort()
-    print(f"{name:50} p50 {took[TIMES // 2]:8.2f} ms  p99 {took[-1]:8.2f} ms")
+    figure(name, f"p50 {took[TIMES // 2]:.2f} ms, worst of {TIMES} {took[-1]:.2f} ms", goal)
 
 
 def ask_all(reader: ReadingReader, series: list[Series], days: int) -> None:
@@ -67,18 +66,21 @@ def ask_all(reader: ReadingReader, series: list[Series], days: int) -> None:
     def any_one() -> Series:
         return chance.choice(series)
 
-    told(f"latest of {len(series):,}", reader.latest)
-    told("a day of one, raw", lambda: reader.between(any_one(), end_ms - DAY_MS, end_ms))
+    told(f"latest of {len(series):,}", "1 ms", reader.latest)
+    told("a day of one, raw", "2 ms", lambda: reader.between(any_one(), end_ms - DAY_MS, end_ms))
     told(
         f"{min(days, 30)} days of one in buckets of 2 h",
+        "5 ms",
         lambda: reader.buckets(any_one(), month_ms, end_ms, 2 * HOUR_MS),
     )
     told(
         f"{min(days, 30)} days of one in 500 buckets, off the hour",
+        "5 ms",
         lambda: reader.buckets(any_one(), month_ms, end_ms, (end_ms - month_ms) // 500),
     )
     told(
         f"a week's low, high and mean of {len(series):,}",
+        "50 ms",
         lambda: reader.overview(week_ms, end_ms),
     )
 
@@ -89,16 +91,13 @@ def main() -> None:
     options.add_argument("--days", type=int, default=8)
     options.add_argument("--folder", type=Path, default=None)
     chosen = options.parse_args()
-    print(
-        f"{os.cpu_count()} CPUs, {platform.platform()}, load {os.getloadavg()[0]:.1f} at the start"
-    )
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         path = Path(folder) / "readings.db"
         series = [Series(ProbeId(f"ieee:{at:016x}"), "temperature") for at in range(chosen.series)]
         begun = time.perf_counter()
         fill(path, series, chosen.days)
         rows = chosen.series * chosen.days * 1440
-        print(f"{rows:,} readings in {time.perf_counter() - begun:.0f} s, "
+        note(f"{rows:,} readings in {time.perf_counter() - begun:.0f} s, "
               f"{path.stat().st_size / rows:.1f} B each")  # fmt: skip
         reader = open_readings(path, write=False)
         ask_all(reader, series, chosen.days)
