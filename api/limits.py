@@ -1,14 +1,10 @@
 """The limits in force in a room, with where they come from, as a person reads them."""
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from domain.judgement import Rule
 from domain.profile import NEVER, Impossible, level, resolve
+from domain.rulebook import limit_rules
 from store.records.ports import RuleVersion
 
 COUNTS = 100  # in one degree
@@ -29,13 +25,6 @@ class LimitInForce:
     changed: bool  # an override moved it
 
 
-@cache
-def _profiles() -> Mapping[str, Any]:
-    text = files("domain").joinpath("facts", "profiles.toml").read_text(encoding="utf-8")
-    found: Mapping[str, Any] = tomllib.loads(text)["profiles"]
-    return found
-
-
 def limits_in_force(rule: RuleVersion) -> list[LimitInForce]:
     """Empty for a rule that this program's profiles cannot resolve any more."""
     asked = Rule(
@@ -45,10 +34,9 @@ def limits_in_force(rule: RuleVersion) -> list[LimitInForce]:
         resolved = resolve(asked)
     except Impossible:
         return []
-    rows = {row["code"]: row for row in _profiles()[rule.profile]["rules"]}
     found = []
     for limit in resolved.limits:
-        row = rows.get(limit.code, {})
+        origin = limit_rules()[f"{rule.profile}.{limit.code}"].origin
         found.append(
             LimitInForce(
                 limit.code,
@@ -56,9 +44,9 @@ def limits_in_force(rule: RuleVersion) -> list[LimitInForce]:
                 limit.high / COUNTS if abs(limit.high) < NEVER else None,
                 limit.low / COUNTS if abs(limit.low) < NEVER else None,
                 limit.delay_ms / 60_000,
-                str(row.get("source", "")),
-                str(row.get("clause", "")),
-                str(row.get("confidence", "")),
+                origin.source,
+                origin.clause,
+                origin.confidence,
                 limit.code in rule.overrides,
             )
         )

@@ -90,10 +90,11 @@ class ResolvedRule:
 
 
 @lru_cache(maxsize=1)
-def _profiles() -> Mapping[str, Any]:
+def profiles() -> Mapping[str, Any]:
+    """``facts/profiles.toml`` as it is; with its origins as values: ``domain.rulebook``."""
     text = files("domain").joinpath("facts", "profiles.toml").read_text(encoding="utf-8")
-    profiles: Mapping[str, Any] = tomllib.loads(text)["profiles"]
-    return profiles
+    found: Mapping[str, Any] = tomllib.loads(text)
+    return found
 
 
 PROFILES = ("SB", "CU", "PS", "MT", "FI", "FZ", "FT", "VX", "PC", "AM")
@@ -117,7 +118,7 @@ def resolve(rule: Rule) -> ResolvedRule:
 
     drafts = [
         draft
-        for row in _profiles()[rule.profile]["rules"]
+        for row in profiles()["profiles"][rule.profile]["rules"]
         if (draft := _draft(row, goods, band)) is not None
     ]
     defrost_min = _override(drafts, rule.overrides)
