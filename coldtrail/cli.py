@@ -81,9 +81,12 @@ def init(
 def up(*, data: Data = HERE) -> None:
     """Run every role of a folder until Ctrl-C."""
     from coldtrail import logs
+    from coldtrail.init import pin_server_key
     from coldtrail.supervise import AlreadyUp, Supervisor, until_signal
 
     installation = settings.load(data)
+    for edge in installation.edges():
+        pin_server_key(installation, edge)  # a folder that was made before configs were signed
     logs.to_stderr("up", installation.now_ms())
     supervisor = Supervisor(installation)
     _ports_are_free(installation)

@@ -116,6 +116,14 @@ def edge_keys(installation: Installation, edge: Edge) -> None:
     server_uplink, server_tag = installation.server_needs(edge)
     _pair(uplink, server_uplink, f"{secrets.token_urlsafe(24)}\n".encode())
     _pair(tag, server_tag, secrets.token_bytes(32))
+    pin_server_key(installation, edge)
+
+
+def pin_server_key(installation: Installation, edge: Edge) -> None:
+    """The gateway believes this server's configs from now on; what it has pinned stays."""
+    public = installation.keys / "signing.pub"
+    if edge.keys.exists() and public.exists() and not edge.server_key.exists():
+        _file(edge.server_key, public.read_bytes())
 
 
 def _pair(one: Path, other: Path, fresh: bytes) -> None:

@@ -174,6 +174,11 @@ class Edge:
     def keys(self) -> Path:
         return self.home / "keys"
 
+    @property
+    def server_key(self) -> Path:
+        """Pinned at enrolment: whose config counts."""
+        return self.keys / "server.pub"
+
     def port(self, offset: int) -> int:
         """0 MQTT, 1 NATS, 2 the page on the LAN."""
         return self.port_base + EDGE_PORTS + 3 * self.index + offset
@@ -314,6 +319,8 @@ class Installation:
             tag_key_file=str(keys / f"tag-{g.kid}.key"),
             kid=g.kid,
             key_file=str(keys / "sealing.key"),
+            server_key_file=str(edge.server_key),
+            config_file=str(edge.home / "config.json"),
             outbox_path=str(edge.home / "outbox.db"),
             store_id_file=str(edge.home / "store-id"),
             clock_trust=self.trust(edge),
@@ -342,6 +349,8 @@ class Installation:
             ],
             floor_days=self.file.ingest.floor_days,
             quarantine_bytes_per_source=self.file.ingest.quarantine_bytes_per_source,
+            records_path=str(self.server / "records.db"),
+            signing_key_file=str(self.keys / "signing.key"),
         )
 
     def influx_settings(self) -> "ingest.settings.InfluxSettings":

@@ -19,6 +19,11 @@ LOADING_MS = 45 * MINUTE_MS
 MAINTENANCE_MS = 4 * HOUR_MS
 PRECOOL_MS = 24 * HOUR_MS
 LOADINGS_A_DAY = 4
+BOUNDS = {
+    "loading_started": LOADING_MS,
+    "maintenance_started": MAINTENANCE_MS,
+    "precool_started": PRECOOL_MS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +184,40 @@ def _standby_and_stock(
         tuple(span for span in contradictions if span[0] < span[1]),
         tuple(span for span in stock if span[0] < span[1]),
     )
+
+
+def lately(actions: Sequence[Action], since_ms: int) -> list[Action]:
+    """The actions that still say something about the time from a day after ``since_ms`` on: what
+    was done since, and of what was done before, whatever was under way. ``actions`` by (at,
+    order recorded); so is the answer."""
+    before = [a for a in actions if a.at_ms < since_ms]
+    kept: dict[int, Action] = {i: a for i, a in enumerate(actions) if a.at_ms >= since_ms}
+    latest: dict[str, int] = {}
+    lots: dict[str, int] = {}
+    for i, action in enumerate(before):
+        match action.kind:
+            case "lot_in":
+                lots.setdefault(str(action.detail.get("lot", "")), i)
+            case "lot_out":
+                was_in = lots.pop(str(action.detail.get("lot", "")), None) is not None
+                if was_in and not lots:
+                    latest.pop("standby_started", None)
+                latest["lot_out"] = i  # that lots are counted here is to be known
+            case "standby_ended":
+                latest.pop("standby_started", None)
+            case "standby_started":
+                latest.setdefault("standby_started", i)
+            case "loading_ended" | "maintenance_ended":
+                latest.pop(action.kind.replace("_ended", "_started"), None)
+            case "precool_done":
+                latest.pop("precool_started", None)
+            case "loading_started" | "maintenance_started" | "precool_started":
+                running = latest.get(action.kind)
+                if running is None or action.at_ms >= before[running].at_ms + BOUNDS[action.kind]:
+                    latest[action.kind] = i
+            case "rule_changed":
+                latest[action.kind] = i
+            case _:
+                pass
+    kept.update({i: actions[i] for i in (*latest.values(), *lots.values())})
+    return [kept[i] for i in sorted(kept)]

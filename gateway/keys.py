@@ -2,12 +2,16 @@
 
 import base64
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 TAG_KEY_BYTES = 32
 
-# RFC 8410, section 7: an Ed25519 private key is 32 random bytes behind this constant. Written
-# by hand so that a gateway that only forwards does not carry a cryptography library.
+# RFC 8410, section 7: an Ed25519 private key is 32 random bytes behind this constant.
 _PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
 
 
@@ -46,3 +50,22 @@ def tag_key(path: Path) -> bytes:
 
 def password(path: str) -> str:
     return Path(path).read_text().strip()
+
+
+def made_by(public_key_file: str) -> Callable[[bytes, bytes], bool]:
+    """Whether the server whose public key stands in the file made a signature of a message.
+    Without the file nobody's word counts."""
+    if not public_key_file or not Path(public_key_file).exists():
+        return lambda _signature, _message: False
+    key = load_pem_public_key(Path(public_key_file).read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise UnusableKey(f"{public_key_file} holds no Ed25519 key")
+
+    def made(signature: bytes, message: bytes) -> bool:
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    return made

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway import clock as clocks
 from gateway import edge_broker, keys
+from gateway.config import Configured
 from gateway.outbox import Outbox, Sealer
 from gateway.receive import Receiver
 from gateway.settings import Settings
@@ -58,6 +59,11 @@ def _parts(
     uplink = Uplink(
         settings,
         outbox=outbox,
+        configured=Configured(
+            settings.id,
+            Path(settings.config_file) if settings.config_file else None,
+            keys.made_by(settings.server_key_file),
+        ),
         key=key,
         password=keys.password(settings.uplink_password_file),
         version=_version(),

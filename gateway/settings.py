@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_file: str  # Ed25519, made on first start, never leaves
     outbox_path: str
     store_id_file: str  # the store we were enrolled with; empty until its first receipt
+    server_key_file: str = ""  # whose config counts: Ed25519, public; pinned at enrolment
+    config_file: str = ""  # the newest config that was accepted
     edge_users_file: str = ""  # included by the edge broker; "" where it manages its own users
     edge_broker_pid_file: str = ""
     edge_nats_url: str = ""  # nats://127.0.0.1:18811; "" where the edge broker is no NATS

@@ -7,7 +7,8 @@ oldest first, each within a window of bytes of its own, so that a backlog waits 
 present and never the other way round.
 
 Only the pinned store's receipts count. A receipt of another store, or for more than was
-cut, changes nothing and is told as an incident.
+cut, changes nothing and is told as an incident. So is a config that is not the server's, or
+not newer than the one that is held.
 """
 
 import logging
@@ -25,7 +26,8 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.outbox import Impossible, Outbox
+from gateway.config import Configured, Refused
+from gateway.outbox import Full, Impossible, Outbox, Unfit
 from gateway.settings import Settings
 from wire import hello_v1, receipt_v1, status_v1, topics
 from wire.batch_v1 import Clock
@@ -45,7 +47,7 @@ RATE_OVER_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    kind: Literal["up", "down", "receipt", "hello", "wake"]
+    kind: Literal["up", "down", "receipt", "config", "hello", "wake"]
     payload: bytes = b""
 
 
@@ -112,6 +114,7 @@ class Uplink:
         settings: Settings,
         *,
         outbox: Outbox,
+        configured: Configured,
         key: bytes,
         password: str,
         version: str,
@@ -124,6 +127,7 @@ class Uplink:
         self._settings = settings
         self._first_resend_s = first_resend_s
         self._outbox = outbox
+        self._configured = configured
         self._key = key
         self._password = password
         self._version = version
@@ -147,6 +151,7 @@ class Uplink:
         }
         self._status_topic = topics.status(settings.partition, settings.id)
         self._receipt_topic = topics.receipt(settings.partition, settings.id)
+        self._config_topic = topics.config(settings.partition, settings.id)
 
     def linked(self) -> bool:
         return self._up
@@ -197,6 +202,8 @@ class Uplink:
                         return was_up
                     case "receipt":
                         self._on_receipt(event.payload)
+                    case "config":
+                        self._on_config(event.payload)
                     case "hello":
                         self._on_hello(event.payload)
                     case "wake":
@@ -271,6 +278,22 @@ class Uplink:
             self._in_flight.pop(id, None)
             self._attempts.pop(id, None)
 
+    def _on_config(self, payload: bytes) -> None:
+        try:
+            config = self._configured.offer(payload)
+        except Refused as error:
+            log.error("config refused", extra={"reason": str(error)})  # noqa: TRY400
+            now_ms = self._now_ms()
+            held = Unfit(self._config_topic, str(error), payload, now_ms)
+            try:
+                self._outbox.take([], [held], now_ms, self._clock(), cut=False)
+            except Full:
+                return  # counted; its bytes are what readings need the room for
+        else:
+            if config is not None:
+                log.info("config accepted", extra={"m": config.m, "rooms": len(config.rooms)})
+                self._status_at_s = 0.0
+
     def _on_hello(self, payload: bytes) -> None:
         try:
             hello = hello_v1.decode(payload)
@@ -299,6 +322,7 @@ class Uplink:
         backlog = self._outbox.backlog()
         level = self._outbox.level()
         clock = self._clock()
+        config = self._configured.current
         return status_v1.encode(
             status_v1.Status(
                 state,
@@ -312,6 +336,8 @@ class Uplink:
                 clock=status_v1.Clock(clock.trusted, self._now_ms(), clock.boot),
                 quarantined=self._outbox.quarantined()[0],
                 refused=len(self._outbox.refused()),
+                config=status_v1.Config(config.store, config.m) if config else None,
+                configs_refused=self._configured.refused,
             )
         )
 
@@ -350,7 +376,7 @@ class Uplink:
         if reason.is_failure:
             log.warning("central broker refused us", extra={"reason": str(reason)})
             return
-        client.subscribe([(self._receipt_topic, 1), (topics.HELLO, 1)])
+        client.subscribe([(self._receipt_topic, 1), (self._config_topic, 1), (topics.HELLO, 1)])
         self._events.put(Event("up"))
 
     def _on_disconnect(
@@ -359,5 +385,8 @@ class Uplink:
         self._events.put(Event("down"))
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        kind: Literal["hello", "receipt"] = "hello" if message.topic == topics.HELLO else "receipt"
-        self._events.put(Event(kind, bytes(message.payload)))
+        kinds: dict[str, Literal["hello", "config", "receipt"]] = {
+            topics.HELLO: "hello",
+            self._config_topic: "config",
+        }
+        self._events.put(Event(kinds.get(message.topic, "receipt"), bytes(message.payload)))

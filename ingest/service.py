@@ -1,7 +1,8 @@
 """Ingest: off the broker, into the store, and a receipt back.
 
 Two sessions, so that a backlog in flight never holds up a live message; one writer, which
-is the thread that called ``run``.
+is the thread that called ``run``. Gateways are told of their rooms by a thread of its own,
+because reading the records must not hold up a message either.
 """
 
 import logging
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ingest.consume import Consumer
+from ingest.gateway_config import Configs, sign_with
 from ingest.inbox import Inbox
 from ingest.keys import read_gateways, read_secret
 from ingest.quarantine import fulfil, wishes
@@ -50,6 +52,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         consumer = Consumer(
             store, read_gateways(settings.gateways), partial(live.publish, retain=True), now_ms
         )
+        configs = _start_configs(settings, partial(live.publish, retain=True), now_ms, stop)
         hello = hello_v1.encode(hello_v1.Hello(store.store_id, now_ms()))
         folder = wishes(settings.readings_path)
         password = read_secret(settings.password_file)
@@ -62,6 +65,8 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                     greet.clear()
                     consumer.send_receipts()
                     live.publish(topics.HELLO, hello, retain=False)
+                    if configs is not None:
+                        configs.again()
                 taken = inbox.take(LOOK_S)
                 if taken is not None:
                     when_there_is_room(partial(consumer.consume, *taken), stop.wait)
@@ -73,6 +78,22 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                 session.stop()
     finally:
         store.close()
+
+
+def _start_configs(
+    settings: Settings,
+    publish: Callable[[str, bytes], None],
+    now_ms: Callable[[], int],
+    stop: threading.Event,
+) -> Configs | None:
+    if not settings.records_path:
+        return None
+    sign = sign_with(settings.signing_key_file)
+    configs = Configs(settings.gateways, sign, publish, now_ms)
+    threading.Thread(
+        target=configs.run, args=(settings.records_path, stop), name="config", daemon=True
+    ).start()
+    return configs
 
 
 def when_there_is_room(work: Callable[[], None], wait: Callable[[float], bool]) -> None:

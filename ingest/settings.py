@@ -5,17 +5,19 @@ import msgspec
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``keys``: kid to the file of a tag key; the last one seals the receipts until the
-    gateway has used another."""
+    gateway has used another. ``tells_people``: it has a modem, so its config names people."""
 
     id: str
     partition: int
     keys: dict[str, str]
+    tells_people: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Readings measured more than ``floor_days`` before they arrive are kept apart, not judged.
 
-    ``group_ms``: how long a group waits for more messages while they keep coming.
+    ``group_ms``: how long a group waits for more messages while they keep coming. Without
+    ``records_path`` no gateway is told of its rooms; with it, ``signing_key_file`` signs.
     """
 
     broker_url: str  # mqtt://host:port or mqtts://host:port
@@ -26,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     floor_days: int = 3_650
     quarantine_bytes_per_source: int = 64 << 20
     group_ms: int = 50
+    records_path: str = ""
+    signing_key_file: str = ""
 
 
 class InfluxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -31,11 +31,19 @@ class Backlog(msgspec.Struct, frozen=True):
     bytes: int = 0
 
 
+class Config(msgspec.Struct, frozen=True):
+    """Which config a gateway goes by: the records' store id and their change."""
+
+    store: str
+    m: int
+
+
 class Status(msgspec.Struct, frozen=True):
     """``state``: online, full (acknowledges nothing until there is room), or offline.
 
     ``oldest_ms``, ``newest_ms``: measured times of what is not yet receipted, None when
     nothing waits. ``full_in_h`` at the rate of the last minutes, None when it does not fill.
+    ``configs_refused`` since the start: unsigned, altered, older or another gateway's.
     """
 
     state: str
@@ -49,6 +57,8 @@ class Status(msgspec.Struct, frozen=True):
     clock: Clock = Clock(trusted=False)
     quarantined: int = 0
     refused: int = 0
+    config: Config | None = None
+    configs_refused: int = 0
 
 
 _encoder = msgspec.json.Encoder()

@@ -16,6 +16,8 @@ from typing import Any
 import apsw
 import msgspec
 import paho.mqtt.client as mqtt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from paho.mqtt.enums import CallbackAPIVersion
 
 from domain.ranges import Ranges
@@ -27,6 +29,7 @@ from wire.batch_v1 import Header, digest, open_batch, unpack_readings
 
 ROOT = Path(__file__).parents[3]
 KEY = bytes(range(32))
+SIGNING = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # the server's
 Key = tuple[str, str, int]  # probe, quantity, measured_at_ms
 
 
@@ -117,6 +120,9 @@ class Server:
         """A receipt that should not count."""
         said = receipt_v1.Receipt(store, 9, {epoch: (through, [])})
         self._say(said, key or self._key)
+
+    def configure(self, payload: bytes) -> None:
+        self._client.publish(topics.config(7, "gw-1"), payload, 1, retain=True)
 
     def _say(self, receipt: receipt_v1.Receipt, key: bytes) -> None:
         topic = topics.receipt(7, "gw-1")
@@ -215,6 +221,9 @@ class Rig:
         for name in ("gateway", "api", "device", "uplink"):
             (folder / f"{name}.password").write_text(name)
         (folder / "tag.key").write_bytes(KEY)
+        (folder / "server.pub").write_bytes(
+            SIGNING.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        )
         if edge == "nats-server":
             self._edge_config(folder)
         else:
@@ -242,6 +251,8 @@ class Rig:
                 "key_file": str(folder / "keys" / "gateway.pem"),
                 "outbox_path": str(folder / "outbox.db"),
                 "store_id_file": str(folder / "store-id"),
+                "server_key_file": str(folder / "server.pub"),
+                "config_file": str(folder / "config.json"),
                 "edge_users_file": str(folder / "users.conf"),
                 "edge_broker_pid_file": str(folder / "edge.pid"),
                 "edge_nats_url": f"nats://127.0.0.1:{self.nats_port}",

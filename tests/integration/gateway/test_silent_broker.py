@@ -10,6 +10,7 @@ from time import time
 from typing import BinaryIO
 
 from domain.reading import ProbeId, Series
+from gateway.config import Configured
 from gateway.outbox import Outbox, Row, Sealer
 from gateway.settings import Settings
 from gateway.uplink import Uplink
@@ -53,7 +54,7 @@ class SilentBroker:
                     if b"/batch/" in body[2 : 2 + topic_bytes]:
                         published[body[4 + topic_bytes :]] += 1
                 case 8:
-                    link.sendall(b"\x90\x04" + body[:2] + b"\x01\x01")
+                    link.sendall(b"\x90\x05" + body[:2] + b"\x01\x01\x01")
                 case 14:
                     return
                 case _:
@@ -84,7 +85,7 @@ def uplink_to(broker: SilentBroker, folder: Path) -> Iterator[None]:
         store_id_file=str(folder / "store-id"),
     )  # fmt: skip
     uplink = Uplink(
-        settings, outbox=outbox, key=KEY, password="p", version="0",  # noqa: S106 - nobody's
+        settings, outbox=outbox, configured=Configured("gw-1", None, lambda _s, _m: False), key=KEY, password="p", version="0",  # noqa: S106 - nobody's
         now_ms=lambda: now_ms, clock=lambda: Clock(trusted=True), full=lambda: False,
         stop=stop, first_resend_s=0.4,
     )  # fmt: skip
