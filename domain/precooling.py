@@ -63,7 +63,7 @@ def _follow(
             if cooling.begin <= at < cooling.end:
                 events.setdefault(at, {})[source] = count
         for at in removals.get(source, ()):
-            if slice_.holds(at):
+            if slice_.holds(at) and cooling.begin <= at < cooling.end:
                 events.setdefault(at, {})[source] = None
     for at in sorted(events):
         for source, heard in events[at].items():

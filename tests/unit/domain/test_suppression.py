@@ -216,3 +216,20 @@ def test_pre_cooling_is_slow_until_every_product_probe_is_at_seven_eighths() -> 
 
     assert fired(quick) == []
     assert ("PRECOOL_SLOW_WARN", 0, 60, 90) in spells(slow)
+
+
+def test_a_probe_taken_away_after_the_cooling_was_done_changes_nothing_of_it() -> None:
+    pulp = series("p1", "product_temperature")
+    rest = series("p2", "product_temperature")
+
+    judgement = judged(
+        {pulp: steady(12, 600, quantity="product_temperature"),
+         rest: steady(2, 600, quantity="product_temperature")},
+        act(0, "precool_started", start_c=20, medium_c=2, allowed_h=3),
+        act(240, "precool_done"),
+        act(400, "probe_removed", probe="p1"),
+        by=rule("PC"),
+        until=600,
+    )  # fmt: skip
+
+    assert ("PRECOOL_SLOW_WARN", 0.0, 180.0, 240.0) in spells(judgement)
