@@ -211,29 +211,49 @@ def sim(
 
 
 @app.command
-def decode(file: ExistingFile, /, *, topic: str = "devices/probe/readings") -> None:
-    """Show what a gateway would make of a device's message.
+def decode(
+    file: ExistingFile,
+    /,
+    *,
+    topic: str = "devices/probe/readings",
+    birth: ExistingFile | None = None,
+    birth_topic: str = "",
+) -> None:
+    """Show what a gateway would make of a device's message, and what it would not.
 
     Parameters
     ----------
     file
         The message's bytes as they were published.
     topic
-        Where the device publishes; some decoders take its name from there.
+        Where the device publishes: it tells the makers apart, and often names the device.
+    birth
+        Sparkplug B alone: the birth certificate that came before, as it was published.
+    birth_topic
+        Where that was published, for example spBv1.0/group/DBIRTH/node/device.
     """
     from coldtrail.clock import machine_ms
-    from gateway.decoders import DeviceReading, NotMine
+    from domain.admission import objection
+    from gateway.decoders import DeviceReading, NotMine, foreign
     from gateway.decoders import decode as understand
+    from gateway.decoders.certificates import Certificates
 
+    births = Certificates({birth_topic: birth.read_bytes()} if birth else {})
+    if birth and not births:
+        raise Failed("--birth and --birth-topic are no birth certificate of Sparkplug B", 2)
     try:
-        found = understand(topic, file.read_bytes(), machine_ms())
+        found = understand(topic, file.read_bytes(), machine_ms(), births, foreign.load())
     except NotMine as error:
         raise Failed(f"no decoder understands it: {error.reason}") from error
     for one in found:
-        if isinstance(one, DeviceReading):
-            print(_reading_line(one.probe, one.quantity, one.count, one.at_ms, one.timed))
-        else:
+        if not isinstance(one, DeviceReading):
             print(f"unusable: {one.reason}")
+            continue
+        line = _reading_line(one.probe, one.quantity, one.count, one.at_ms, one.timed)
+        against = objection(one.quantity, one.at_ms, machine_ms())
+        print(f"{line}  refused: {against}" if against else line)
+    if not found:
+        print("understood; it holds no reading")
 
 
 @app.command

@@ -13,11 +13,11 @@ each row. That keeps a commit at one or two pages.
 
 import os
 import threading
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
 import apsw
@@ -44,6 +44,8 @@ KEEP_MS = 14 * 86_400_000
 LAST_MS = 1 << 53  # later than any clock says
 QUARANTINE_BYTES = 32 << 20
 QUARANTINE_SAMPLES = 100  # of one topic and reason; the rest are counted
+_CERTIFICATE = "certificate "  # of what is known, those that devices gave
+_NONE: Mapping[str, bytes] = MappingProxyType({})
 _QUARANTINE_ROW = 256  # bytes of a row and of what is remembered of it, besides its texts
 
 _SCHEMA = """
@@ -210,11 +212,19 @@ class Outbox:
     # ---- in ----------------------------------------------------------------------------
 
     def take(
-        self, rows: Sequence[Row], unfit: Sequence[Unfit], now_ms: int, clock: Clock, *, cut: bool
+        self,
+        rows: Sequence[Row],
+        unfit: Sequence[Unfit],
+        now_ms: int,
+        clock: Clock,
+        *,
+        cut: bool,
+        certificates: Mapping[str, bytes] = _NONE,
     ) -> list[Waiting]:
         """Put readings and quarantine on disk in one commit; with ``cut``, as batches.
 
-        Returns the batches that were cut. Raises ``Full`` when there is no room; then
+        ``certificates``: topic to what a device said there of itself, in place of what it said
+        before; its later messages are understood by it. Returns the batches that were cut. Raises ``Full`` when there is no room; then
         nothing of this call was kept. Cutting alone needs no room: it only moves, and what
         it makes can be sent, receipted, and then make room.
         """
@@ -227,6 +237,11 @@ class Outbox:
             try:
                 with self._transaction():
                     self._quarantine(unfit)
+                    for topic, certificate in certificates.items():
+                        self._db.execute(
+                            "INSERT OR REPLACE INTO known (key, value) VALUES (?, ?)",
+                            (_CERTIFICATE + topic, certificate),
+                        )
                     if cut:
                         made = self._cut(rows, now_ms, clock)
                     elif rows:
@@ -239,6 +254,15 @@ class Outbox:
             for batch in made:
                 self._waiting[batch.id] = batch
             return made
+
+    def certificates(self) -> dict[str, bytes]:
+        with self._lock:
+            return {
+                key.removeprefix(_CERTIFICATE): value
+                for key, value in self._db.execute(
+                    "SELECT key, value FROM known WHERE key GLOB ?", (f"{_CERTIFICATE}*",)
+                )
+            }
 
     def pending(self) -> int:
         """Readings on disk that no batch holds yet."""

@@ -14,9 +14,10 @@ import os
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from domain import admission
 from domain.reading import ProbeId, Quality, Series
 from gateway import decoders
 from gateway.clock import ArrivalClock
+from gateway.decoders.certificates import Certificates
 from gateway.edge_broker import Unavailable
 from gateway.outbox import Full, Outbox, Row, Unfit, Waiting
 from wire.batch_v1 import MAX_PROBE_ID, MAX_READINGS, Clock
@@ -120,21 +122,34 @@ class Inbox:
 
 
 class Admission:
-    """Messages to rows and quarantine. Holds the arrival clock, nothing else."""
+    """Messages to rows and quarantine. Holds the arrival clock, and what devices said at their
+    birth: ``learnt`` is what must be on disk before the message that said it is acknowledged."""
 
-    def __init__(self, gateway: str) -> None:
+    def __init__(
+        self,
+        gateway: str,
+        foreign: Sequence[decoders.Decoder] = (),
+        certificates: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
         self._gateway = gateway
+        self._foreign = foreign
         self._arrivals = ArrivalClock()
+        self._births = Certificates(certificates)
+        self.learnt: dict[str, bytes] = {}
 
     def admit(
         self, message: Message, now_ms: int, clock_trusted: bool
     ) -> tuple[list[Row], Unfit | None]:
         received_at_ms = self._arrivals.now(now_ms)
         try:
-            decoded = decoders.decode(message.topic, message.payload, received_at_ms)
+            decoded = decoders.decode(
+                message.topic, message.payload, received_at_ms, self._births, self._foreign
+            )
         except decoders.NotMine as error:
             kept = message.payload[: decoders.MAX_PAYLOAD]
             return [], Unfit(message.topic, error.reason, kept, now_ms)
+        if self._births.learn(message.topic, message.payload):
+            self.learnt[message.topic] = message.payload
         rows: list[Row] = []
         reasons: list[str] = []
         for item in decoded:
@@ -191,6 +206,7 @@ class Receiver:
         on_cut: Callable[[list[Waiting]], None],
         take_charge: Callable[[], None],
         stop: threading.Event,
+        foreign: Sequence[decoders.Decoder] = (),
     ) -> None:
         self._outbox = outbox
         self._now_ms = now_ms
@@ -201,7 +217,7 @@ class Receiver:
         self._take_charge = take_charge
         self._stop = stop
         self._inbox = Inbox()
-        self._admission = Admission(gateway)
+        self._admission = Admission(gateway, foreign, outbox.certificates())
         self._connection = 0
         self._sentinels = f"devices/{gateway}/sentinel/"
         self._sentinel = ""
@@ -304,7 +320,10 @@ class Receiver:
                 unfit.append(bad)
         if not rows and not unfit and not cut:
             return
-        made = self._outbox.take(rows, unfit, now_ms, clock, cut=cut)
+        made = self._outbox.take(
+            rows, unfit, now_ms, clock, cut=cut, certificates=self._admission.learnt
+        )
+        self._admission.learnt.clear()
         if cut:
             self._cut_at_s = monotonic()
         if made:

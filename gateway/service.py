@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from gateway import clock as clocks
 from gateway import edge_broker, keys
 from gateway.config import Configured
+from gateway.decoders import foreign
 from gateway.outbox import Outbox, Sealer
 from gateway.receive import Receiver
 from gateway.settings import Settings
@@ -85,6 +86,7 @@ def _parts(
         on_cut=lambda _batches: uplink.wake(),
         take_charge=lambda: _take_charge(settings),
         stop=halt,
+        foreign=foreign.load(),
     )
     return receiver, uplink, halt
 

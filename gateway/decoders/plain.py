@@ -2,21 +2,23 @@
 
 from decimal import Decimal
 
-from gateway.decoders.reading import Decoded, DeviceReading, NotMine, Unusable, count_of
+from gateway.decoders.reading import (
+    Decoded,
+    DeviceReading,
+    NotMine,
+    Unusable,
+    count_of,
+    object_of,
+)
 from gateway.decoders.senml import device_of
-from wire.device_json import BadJson
-from wire.device_json import decode as decode_json
 
 MAX_FIELDS = 64
 
 
 def decode(topic: str, payload: bytes, received_at_ms: int) -> Decoded:
     device = device_of(topic)
-    try:
-        fields = decode_json(payload)
-    except BadJson as error:
-        raise NotMine(str(error)) from error
-    if not isinstance(fields, dict) or not 0 < len(fields) <= MAX_FIELDS:
+    fields = object_of(payload)
+    if not 0 < len(fields) <= MAX_FIELDS:
         raise NotMine("not a small JSON object")
     decoded: Decoded = []
     for quantity, value in fields.items():

@@ -6,7 +6,7 @@ it; any other prefix is unique only behind this gateway and this topic.
 
 import re
 
-from gateway.decoders.reading import Decoded, DeviceReading, NotMine, Unusable, count_of
+from gateway.decoders.reading import Decoded, DeviceReading, NotMine, OtherTopic, Unusable, count_of
 from wire import senml
 
 _MAC = re.compile(r"urn:dev:mac:([0-9A-Fa-f:]{12,23})")
@@ -35,7 +35,7 @@ def device_of(topic: str) -> str:
     """The device's name in ``devices/{name}/readings``."""
     levels = topic.split("/")
     if len(levels) < 3 or levels[0] != "devices" or levels[-1] != "readings":
-        raise NotMine("topic is not devices/{name}/readings")
+        raise OtherTopic
     name = "/".join(levels[1:-1])
     if not 0 < len(name) <= 96:
         raise NotMine("a device's name is missing or too long")

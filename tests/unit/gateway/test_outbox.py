@@ -421,3 +421,14 @@ def test_what_a_full_disk_kept_from_quarantine_is_not_counted_as_kept(tmp_path: 
         outbox.take([], flood, NOW, CLOCK, cut=False)
 
         assert outbox.quarantined()[0] == QUARANTINE_SAMPLES
+
+
+def test_what_a_device_said_of_itself_is_kept_with_the_commit_and_read_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    with open_outbox(tmp_path) as outbox:
+        for said in (b"first", b"second"):
+            outbox.take([row(NOW)], [], NOW, CLOCK, cut=False, certificates={"spBv1.0/*/x": said})
+
+    with open_outbox(tmp_path) as outbox:
+        assert outbox.certificates() == {"spBv1.0/*/x": b"second"}

@@ -3,8 +3,11 @@
 import json
 
 from domain.reading import Series
+from gateway.decoders.foreign import guarded
+from gateway.decoders.reading import Decoded
 from gateway.outbox import Row
 from gateway.receive import Admission, Message
+from tests.support.sparkplug import metric, payload
 from wire.batch_v1 import MAX_PROBE_ID
 
 NOW = 1_780_000_000_000
@@ -45,3 +48,39 @@ def test_after_the_clock_was_set_back_arrivals_of_one_instant_still_do_not_meet(
     taken = [admission.admit(message({"temperature": v}), NOW, True)[0][0] for v in (4.3, 4.4)]
 
     assert [row.at_ms for row in taken] == [NOW, NOW + 1]
+
+
+def sparkplug(kind: str, content: bytes) -> Message:
+    return Message(f"spBv1.0/coop/{kind}/plc1", content, 1, 1, False, False, 1)
+
+
+def test_a_birth_certificate_is_handed_on_until_it_is_on_disk_and_then_understood() -> None:
+    born = payload(metric("Temperature", 7, datatype=9, real=4.0), at_ms=NOW)
+    admission = Admission("gw-1")
+    admission.admit(sparkplug("NBIRTH", born), NOW, True)
+    assert admission.learnt == {"spBv1.0/coop/NBIRTH/plc1": born}
+
+    restarted = Admission("gw-1", certificates=admission.learnt)
+    later = payload(metric(alias=7, real=5.0), at_ms=NOW + 1)
+    rows, unfit = restarted.admit(sparkplug("NDATA", later), NOW, True)
+
+    assert [(row.at_ms, row.counts) for row in rows] == [(NOW + 1, 500)]
+    assert unfit is None
+    assert restarted.learnt == {}
+
+
+def test_a_foreign_decoder_that_fails_costs_its_own_message_and_no_other() -> None:
+    def fails(_topic: str, _payload: bytes, _at: int) -> Decoded:
+        raise KeyError("temperature")
+
+    admission = Admission("gw-1", [guarded("acme", fails)])
+    _, unfit = admission.admit(Message("acme/1", b"\x00", 1, 1, False, False, 1), NOW, True)
+    rows, none = admission.admit(message({"temperature": 4.2}), NOW, True)
+
+    assert unfit is not None
+    assert (unfit.payload, unfit.reason) == (
+        b"\x00",
+        "decoder acme failed: KeyError: 'temperature'",
+    )
+    assert len(rows) == 1
+    assert none is None
