@@ -43,6 +43,12 @@ class Places:
         place = self._place(room)
         return place.name_zh if zh else place.name_en
 
+    def organisation(self, room: str) -> str:
+        """Who is charged for what concerns a room: it runs it, else it owns it."""
+        self._load()
+        found = self._rooms.get(room)
+        return (found.operator or found.owner) if found else ""
+
     def of(self, notice: Notice) -> Mapping[str, Place]:
         rooms = {room for room, _ in notice.about} | ({notice.room} if notice.room else set())
         return {room: self._place(room) for room in rooms}

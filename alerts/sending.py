@@ -8,9 +8,11 @@ told as if it were now when it is over.
 import contextlib
 import json
 import logging
+import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,21 +22,24 @@ import msgspec
 
 from alerts.escalation import Rosters
 from alerts.places import Places
+from alerts.routes import ONE, VOICE, Routes
 from channels.ports import Channel, Outgoing, Refused, TryLater
 from domain.decision import Notice
 from domain.incident import LINK_CODES, Known
-from domain.message import ONE_PART, compose
+from domain.message import ONE_PART, compose, month, parts
 from domain.reading import RoomId
 from store.facts import SqlFactsReader
-from store.notices import KeptReply, NewNotice, SqlNoticesStore, WaitingNotice
+from store.notices import Charge, KeptReply, NewNotice, SqlNoticesStore, WaitingNotice
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 0.5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 1_000, 60_000
+TRIES, PATIENCE_MS = 5, 120_000  # with one channel, before the person's next one is tried
+IN_A_ROW = 3  # failures, before a channel gets a rest: each may have lasted its whole time-out
 API_TIMEOUT_S = 5
 SPOKEN = frozenset({"raise", "escalate", "repeat"})
-# There is no voice provider yet: the words go out as a text that says what it stands for.
+# Where no voice channel is to be had, the words go out as a text that says what it stands for.
 VOICE_ZH, VOICE_EN = "【代电话】", "[instead of a call] "
 
 
@@ -44,6 +49,8 @@ def pause_ms(attempts: int) -> int:
 
 
 class Sender:
+    """Threads may share it: one for each channel, and one that routes."""
+
     def __init__(
         self,
         store: SqlNoticesStore,
@@ -51,68 +58,180 @@ class Sender:
         rosters: Rosters,
         places: Places,
         now_ms: Callable[[], int],
+        routes: Routes = ONE,
     ) -> None:
         self._store, self._facts = store, facts
         self._rosters, self._places, self._now_ms = rosters, places, now_ms
+        self._routes = routes
+        self._lock = threading.Lock()  # of the rosters and places, which are read anew
+        self._failing_ms: dict[str, int] = {}  # since when a channel takes nothing
+        self._works: set[str] = set()  # channels whose success is on record
+        self._sending_s: dict[str, float] = {}  # since when a channel is at one message
 
-    def send_due(self, channel: Channel) -> int:
-        """One attempt of everything due; how many went out."""
-        waiting = self._store.waiting(self._now_ms())
+    def route(self) -> int:
+        """Give every new notice to its first channel, and what a channel no longer in the
+        settings has to another; how many."""
+        given = 0
+        with self._lock:
+            for via in self._store.waits_for() - set(self._routes.ways):
+                held = self._store.held_by(via)
+                self._rosters.refresh()
+                to = {one.notice.key: self._route(one)[0] for one in held}
+                self._store.give(to, self._now_ms())
+                given += len(held)
+        return given
+
+    def send_due(self, channel: Channel, name: str = "sms") -> int:
+        """One attempt of everything that is due by this channel; how many went out."""
+        self.route()
+        waiting = self._store.waiting(self._now_ms(), name)
         if waiting:
-            self._rosters.refresh()
-            self._places.refresh()
-        newest = {_slot(w.notice): w.seq for w in waiting}
-        sent = 0
+            with self._lock:
+                self._rosters.refresh()
+                self._places.refresh()
+        sent = in_a_row = 0
         for one in waiting:
-            if one.notice.kind == "repeat" and newest[_slot(one.notice)] != one.seq:
+            if one.notice.kind == "repeat" and self._store.later_one(one):
                 self._close(one, "dropped", "a later repeat stands for it")
-            else:
-                sent += self._attempt(channel, one)
+                continue
+            went = self._attempt(channel, one)
+            sent += went is True
+            in_a_row = in_a_row + 1 if went is None else 0
+            if in_a_row == IN_A_ROW:
+                break
         return sent
 
     def on_receipt(self, provider_id: str, state: str) -> None:
-        """The carrier's word on a sending."""
-        self._store.receipt(provider_id, state, self._now_ms())
+        """The carrier's word on a sending. What it took and could not deliver goes by the
+        person's next channel."""
+        now_ms = self._now_ms()
+        lost = self._store.receipt(provider_id, state, now_ms)
+        if lost is None or lost.notice.kind not in SPOKEN:
+            return
+        refused = (*lost.refused_by, lost.via)
+        if after := self._after(lost, refused):
+            self._store.reopen(lost.notice.key, after, refused, now_ms)
 
-    def _attempt(self, channel: Channel, one: WaitingNotice) -> int:
+    def failing_since_ms(self, name: str) -> int | None:
+        return self._failing_ms.get(name)
+
+    def sending_since_s(self, name: str) -> float | None:
+        """On the monotonic clock; None between two messages."""
+        return self._sending_s.get(name)
+
+    def move_on(self, name: str, why: str) -> int:
+        """Give what waits for a channel that takes nothing to the next one that may; how many."""
+        now_ms = self._now_ms()
+        to = {}
+        for one in self._store.held_by(name):
+            shut = {*one.refused_by, *self._failing_ms}
+            if after := self._after(one, shut):
+                to[one.notice.key] = after
+        if to:
+            log.warning("notices go by another channel", extra={"from": name, "notices": len(to)})
+            self._store.give(to, now_ms, why)
+        return len(to)
+
+    def fares(self, name: str, error: Exception | None) -> None:
+        """Keeps when the channel last worked, and since when it does not: at each turn for the
+        better or worse, not at each message."""
+        now_ms = self._now_ms()
+        if error is None:
+            if name in self._failing_ms or name not in self._works:
+                self._store.channel_fares(name, ok_ms=now_ms)
+            self._failing_ms.pop(name, None)
+            self._works.add(name)
+        elif name not in self._failing_ms:
+            self._failing_ms[name] = now_ms
+            self._store.channel_fares(name, failing_ms=now_ms, error=str(error))
+
+    def _route(self, one: WaitingNotice) -> list[str]:
         notice = one.notice
-        now = self._as_it_is(notice)
+        person = self._rosters.people().get(notice.person)
+        own = person.channels if person else ()
+        return self._routes.of(notice.channel, notice.kind, notice.codes, own)
+
+    def _after(self, one: WaitingNotice, shut: Iterable[str]) -> str:
+        with self._lock:
+            return self._routes.after(one.via, self._route(one), shut)
+
+    def _attempt(self, channel: Channel, one: WaitingNotice) -> bool | None:
+        """True: it went out. None: the channel takes nothing now. False: there was no need, or
+        the channel does not want it."""
+        notice = one.notice
+        with self._lock:
+            now = self._as_it_is(one)
         if now is None:
             self._close(one, "dropped", "over before it could be told")
-            return 0
+            return False
         kind, text = now
+        key = f"{notice.key}.{one.via}"  # the same for this channel whenever its turn comes
+        self._sending_s[one.via] = time.monotonic()
         try:
-            sent = channel.send(Outgoing(notice.key, notice.phone, text, kind))
+            sent = channel.send(Outgoing(key, notice.phone, text, kind))
         except Refused as error:
-            log.exception("a notice was refused", extra={"key": notice.key})
-            self._close(one, "failed", str(error))
-            return 0
+            log.exception("a notice was refused", extra={"key": notice.key, "channel": one.via})
+            self._refused(one, str(error))
+            return False
         except TryLater as error:
-            now_ms = self._now_ms()
-            self._store.attempted(
-                notice.key, now_ms, "waiting", str(error), kind=notice.kind, text=text,
-                next_try_ms=now_ms + pause_ms(one.attempts),
-            )  # fmt: skip
-            return 0
+            self.fares(one.via, error)
+            self._again(one, text, str(error))
+            return None
+        finally:
+            self._sending_s.pop(one.via, None)
+        self.fares(one.via, None)
         self._store.attempted(
-            notice.key, self._now_ms(), "sent", "", kind=kind, text=text,
-            provider_id=sent.provider_id,
+            notice.key, self._now_ms(), "sent", "", kind=kind, text=text, via=one.via,
+            provider_id=sent.provider_id, charge=self._charge(one, text),
         )  # fmt: skip
-        return 1
+        return True
+
+    def _again(self, one: WaitingNotice, text: str, why: str) -> None:
+        notice, now_ms = one.notice, self._now_ms()
+        wait_ms = pause_ms(one.attempts)
+        self._store.attempted(
+            notice.key, now_ms, "waiting", why, kind=notice.kind, text=text, via=one.via,
+            next_try_ms=now_ms + wait_ms,
+        )  # fmt: skip
+        if one.via_tries + 1 >= TRIES or now_ms - one.via_ms >= PATIENCE_MS:
+            after = self._after(one, one.refused_by)
+            if after:
+                self._store.give({notice.key: after}, now_ms, f"{one.via} takes nothing")
+
+    def _refused(self, one: WaitingNotice, why: str) -> None:
+        refused = (*one.refused_by, one.via)
+        after = self._after(one, refused)
+        now_ms, notice = self._now_ms(), one.notice
+        self._store.attempted(
+            notice.key, now_ms, "waiting" if after else "failed", why, kind=notice.kind,
+            text=notice.text, via=one.via, refused_by=refused,
+        )  # fmt: skip
+        if after:
+            self._store.give({notice.key: after}, now_ms)
 
     def _close(self, one: WaitingNotice, state: str, why: str) -> None:
         self._store.attempted(
-            one.notice.key, self._now_ms(), state, why, kind=one.notice.kind, text=one.notice.text
-        )
+            one.notice.key, self._now_ms(), state, why, kind=one.notice.kind,
+            text=one.notice.text, via=one.via,
+        )  # fmt: skip
 
-    def _as_it_is(self, kept: NewNotice) -> tuple[str, str] | None:
+    def _charge(self, one: WaitingNotice, text: str) -> Charge:
+        """No ceiling follows from it: it is for the bill."""
+        called = self._routes.ways[one.via].carries == VOICE
+        with self._lock:
+            organisation = self._places.organisation(one.notice.room)
+        return Charge(month(self._now_ms()), organisation, 1 if called else parts(text))
+
+    def _as_it_is(self, one: WaitingNotice) -> tuple[str, str] | None:
         """Kind and words as of now; None when there is nothing left to say."""
+        kept = one.notice
+        stands_in = kept.channel == "voice" and self._routes.ways[one.via].carries != VOICE
         if kept.kind not in SPOKEN or not kept.facts:
-            return kept.kind, self._spoken(kept, kept.text)
+            return kept.kind, self._spoken(kept, kept.text, stands_in)
         notice = msgspec.json.decode(kept.body, type=Notice)
         about = [(room, self._now(room, known)) for room, known in notice.about]
         if any(k is not None and k.active for _, k in about):
-            return kept.kind, self._spoken(kept, kept.text)
+            return kept.kind, self._spoken(kept, kept.text, stands_in)
         over = tuple((room, k) for room, k in about if k is not None)
         if kept.kind != "raise" or not over:
             return None
@@ -120,7 +239,7 @@ class Sender:
             notice, kind="past", about=over, codes=tuple(sorted({k.code for _, k in over}))
         )
         text = compose(past, self._places.of(past), self._language(kept))
-        return "past", self._spoken(kept, text)
+        return "past", self._spoken(kept, text, stands_in)
 
     def _now(self, room: str, known: Known) -> Known | None:
         """The fact that was told, as it stands; None when it was withdrawn."""
@@ -139,14 +258,10 @@ class Sender:
         person = self._rosters.people().get(kept.person)
         return person.lang if person else "zh"
 
-    def _spoken(self, kept: NewNotice, text: str) -> str:
-        if kept.channel != "voice":
+    def _spoken(self, kept: NewNotice, text: str, stands_in: bool) -> str:
+        if not stands_in:
             return text
         return ((VOICE_EN if self._language(kept) == "en" else VOICE_ZH) + text)[: 2 * ONE_PART - 6]
-
-
-def _slot(notice: NewNotice) -> tuple[str, str, str, str]:
-    return notice.room, notice.person, notice.channel, notice.kind
 
 
 class Api:

@@ -1,9 +1,9 @@
 """The alerts role: readings and records in, facts out, people told.
 
-Two ways of waiting. The main loop looks at the journals a few times a second, judges, decides
-and writes; a second thread carries what was written to the carrier and to the api, so that a
-slow carrier never delays a judgement. A reply comes in on the channel's own thread: it is
-stored there, and the main loop is woken.
+The main loop looks at the journals a few times a second, judges, decides and writes. What was
+written is carried by a thread for each channel, and to the api by one more, so that a slow
+carrier delays neither a judgement nor another carrier. A reply comes in on the channel's own
+thread: it is stored there, and the main loop is woken.
 """
 
 import contextlib
@@ -11,13 +11,15 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
+from alerts.carriers import Carriers
 from alerts.engine import Engine
 from alerts.escalation import Rosters
 from alerts.notices import Notifier
 from alerts.places import Places
+from alerts.routes import Routes, Way
 from alerts.sending import IDLE_S, Api, Sender
 from alerts.settings import Settings
-from channels.connect import connect
+from channels.connect import carries, connect
 from channels.ports import Reply
 from store.connect import open_readings
 from store.errors import NotReady
@@ -49,21 +51,27 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         while engine.behind() and not stop.is_set():  # nothing is told on half of what is known
             engine.follow(now_ms())
         notifier = Notifier(engine, records, facts, notices, now_ms(), settings.tell_from_ms)
-        sender = Sender(notices, facts, Rosters(records), Places(records), now_ms)
+        ways = settings.ways()
+        routes = Routes({w.name: Way(w.carries or carries(w.url), w.by_default) for w in ways})
+        sender = Sender(notices, facts, Rosters(records), Places(records), now_ms, routes)
 
         def on_reply(reply: Reply) -> None:
             notices.keep_reply(reply.provider_id, reply.from_phone, reply.text, reply.at_ms)
             wake.set()
 
-        channel = connect(
-            settings.sms_url,
-            password_file=settings.sms_password_file,
-            on_reply=on_reply,
-            on_receipt=sender.on_receipt,
-            now_ms=now_ms,
-        )
-        stack.callback(channel.close)
+        channels = {}
+        for way in ways:
+            channels[way.name] = connect(
+                way, on_reply=on_reply, on_receipt=sender.on_receipt, now_ms=now_ms
+            )
+            stack.callback(channels[way.name].close)
         failed: list[BaseException] = []
+
+        def fail(error: BaseException) -> None:
+            failed.append(error)
+            wake.set()
+
+        carriers = Carriers(sender, channels, now_ms, fail)
         told = threading.Event()
         api = Api(settings.api_url, settings.api_token_file, notices)
 
@@ -71,13 +79,15 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             try:
                 while not stop.is_set():
                     told.clear()
-                    if not sender.send_due(channel) + api.post_due(now_ms()):
+                    carriers.wake()
+                    if not carriers.look_after() + api.post_due(now_ms()):
                         told.wait(IDLE_S)
             except BaseException as error:  # noqa: BLE001 - the main loop raises it
-                failed.append(error)
-                wake.set()
+                fail(error)
 
-        thread = threading.Thread(target=carry, name="sending", daemon=True)
+        carriers.start()
+        stack.callback(carriers.stop)
+        thread = threading.Thread(target=carry, name="telling", daemon=True)
         thread.start()
         stack.callback(thread.join, 10)
         stack.callback(told.set)

@@ -2,9 +2,12 @@
 
 import msgspec
 
+from channels.settings import ChannelSettings
+
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``sms_url``: see ``channels.connect``. ``tell_from_ms`` None: what ended before
+    """``channels``: the ways to reach people, in order; none: one named sms, with ``sms_url``
+    and ``sms_password_file`` (see ``channels.connect``). ``tell_from_ms`` None: what ended before
     ``notices.db`` was made is never told."""
 
     readings_path: str
@@ -16,3 +19,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_url: str
     api_token_file: str  # a path, so the secret stays out of the environment
     tell_from_ms: int | None = None
+    channels: list[ChannelSettings] = []
+
+    def ways(self) -> list[ChannelSettings]:
+        own = ChannelSettings("sms", self.sms_url, self.sms_password_file)
+        return self.channels or [own]

@@ -25,3 +25,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signing_public_key_file: str = ""  # Ed25519, what certificates are checked with
     demo_phone_url: str = ""  # the page that shows what the SMS centre received
     timezone: str = "Asia/Shanghai"
+    channels: list[str] = []  # names of the ways to reach people, in the order of the settings

@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from channels.log import LogChannel
 from channels.ports import Channel, OnReceipt, OnReply
+from channels.settings import ChannelSettings
 
 SMPP_PORT = 2775  # IANA
 KNOWN = {"from"}
@@ -30,17 +31,27 @@ def checked(url: str) -> tuple[SplitResult, dict[str, list[str]]]:
     return parts, options
 
 
+def checked_way(way: ChannelSettings) -> None:
+    """``ValueError`` names what cannot be used, before anything is started."""
+    checked(way.url)
+
+
+def carries(url: str) -> str:
+    """What the url's kind of channel brings: text or voice. ``ValueError`` as of ``checked``."""
+    checked(url)
+    return "text"
+
+
 def connect(
-    url: str,
+    way: ChannelSettings,
     *,
-    password_file: str,
     on_reply: OnReply,
     on_receipt: OnReceipt,
     now_ms: Callable[[], int],
 ) -> Channel:
     """The channel, started. ``ValueError`` as of ``checked``; an unreachable carrier is not an
     error: sends raise ``TryLater`` until the link is there."""
-    parts, options = checked(url)
+    parts, options = checked(way.url)
     if parts.scheme == "log":
         return LogChannel()
 
@@ -50,7 +61,7 @@ def connect(
         host=parts.hostname or "",
         port=parts.port or SMPP_PORT,
         system_id=parts.username or "",
-        password=Path(password_file).read_text().strip(),
+        password=Path(way.secret_file).read_text().strip(),
         source=options.get("from", [""])[0],
         on_reply=on_reply,
         on_receipt=on_receipt,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from channels.settings import ChannelSettings
 from coldtrail import clock
 
 if TYPE_CHECKING:  # each role imports its own settings alone: a gateway has no web framework
@@ -77,12 +78,14 @@ class Influx(Table, frozen=True):
 
 
 class Alerts(Table, frozen=True):
-    """No ``sms_url``: the SMS centre of this folder. ``tell_from``: what ended before is never
-    told; without it, the moment ``notices.db`` is made."""
+    """``channel``: the ways to reach people, each an ``[[alerts.channel]]``. Without one, a
+    single channel named sms: ``sms_url``, else the SMS centre of this folder. ``tell_from``: what
+    ended before is never told; without it, the moment ``notices.db`` is made."""
 
     sms_url: str = ""
     sms_password_file: str = ""
     tell_from: datetime | None = None
+    channel: list[ChannelSettings] = []
 
 
 class Network(Table, frozen=True):
@@ -146,7 +149,25 @@ def understand(folder: Path, raw: bytes) -> "Installation":
             checked(file.alerts.sms_url)
         except ValueError as error:
             raise Wrong(f"{path}: `alerts.sms_url`: {error}") from error
+    _channels(path, file.alerts)
     return Installation(folder.resolve(), file)
+
+
+def _channels(path: Path, alerts: Alerts) -> None:
+    if not alerts.channel:
+        return
+    from channels.connect import checked_way
+
+    if alerts.sms_url or alerts.sms_password_file:
+        raise Wrong(f"{path}: `alerts.sms_url` beside [[alerts.channel]]: give it a table too")
+    names = [way.name for way in alerts.channel]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Wrong(f"{path}: [[alerts.channel]] {', '.join(twice)} stands there twice")
+    for way in alerts.channel:
+        try:
+            checked_way(way)
+        except ValueError as error:
+            raise Wrong(f"{path}: [[alerts.channel]] {way.name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +249,15 @@ class Installation:
     @property
     def phone_url(self) -> str:
         """The demo phone's page, empty when another carrier is used."""
-        return "" if self.file.alerts.sms_url else f"http://127.0.0.1:{self.port(4)}/"
+        return f"http://127.0.0.1:{self.port(4)}/" if self.own_centre else ""
+
+    @property
+    def own_centre(self) -> bool:
+        """The folder's SMS centre carries the texts: no other way was named."""
+        return not (self.file.alerts.sms_url or self.file.alerts.channel)
+
+    def channel_names(self) -> list[str]:
+        return [way.name for way in self.file.alerts.channel] or ["sms"]
 
     def port(self, offset: int) -> int:
         """0 api, 1 central MQTT, 2 central NATS, 3 SMPP, 4 phone page."""
@@ -260,7 +289,7 @@ class Installation:
             "alerts",
             "traceability",
             *(["influx"] if self.file.influx.url else []),
-            *([] if self.file.alerts.sms_url else ["sms-centre"]),
+            *(["sms-centre"] if self.own_centre else []),
         ]
 
     def server_needs(self, edge: Edge) -> list[Path]:
@@ -385,6 +414,10 @@ class Installation:
             api_url=self.api_url,
             api_token_file=str(self.keys / "admin.token"),
             tell_from_ms=None if a.tell_from is None else _ms(a.tell_from),
+            channels=[
+                msgspec.structs.replace(way, secret_file=self.path(way.secret_file))
+                for way in a.channel
+            ],
         )
 
     def traceability_settings(self) -> "traceability.settings.Settings":
@@ -420,6 +453,7 @@ class Installation:
             signing_public_key_file=str(self.keys / "signing.pub"),
             demo_phone_url=self.phone_url,
             timezone=self.file.timezone,
+            channels=self.channel_names(),
         )
 
     def sms_centre_settings(self) -> "coldtrail.sms_centre.service.Settings":

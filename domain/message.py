@@ -286,15 +286,28 @@ def _clock(at_ms: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
+def month(at_ms: int) -> str:
+    """Local, such as 2026-06: what a carrier's bill goes by."""
+    year, number, _ = _date(at_ms)
+    return f"{year:04d}-{number:02d}"
+
+
 def _day(at_ms: int) -> str:
-    """Month and day, local: "06-01 " (civil date from days, proleptic Gregorian)."""
+    """Month and day, local: "06-01 "."""
+    _, number, day = _date(at_ms)
+    return f"{number:02d}-{day:02d} "
+
+
+def _date(at_ms: int) -> tuple[int, int, int]:
+    """Year, month, day, local (civil date from days, proleptic Gregorian)."""
     days = (at_ms + LOCAL_OFFSET_MS) // DAY_MS + 719_468
-    of_era = days % 146_097
+    era, of_era = divmod(days, 146_097)
     year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
     of_year = of_era - (365 * year + year // 4 - year // 100)
-    month = (5 * of_year + 2) // 153
-    day = of_year - (153 * month + 2) // 5 + 1
-    return f"{month + 3 if month < 10 else month - 9:02d}-{day:02d} "
+    from_march = (5 * of_year + 2) // 153
+    day = of_year - (153 * from_march + 2) // 5 + 1
+    number = from_march + 3 if from_march < 10 else from_march - 9
+    return era * 400 + year + (number <= 2), number, day
 
 
 def _span(from_ms: int, to_ms: int) -> str:

@@ -9,6 +9,7 @@ from api.context import Caller, InContext
 from api.replies import Asked, reply
 from api.v1.places import Nothing
 from domain.reading import PersonId
+from store.records import Refused
 from store.records.ports import Duty, Person
 
 router = APIRouter(tags=["people"])
@@ -35,16 +36,21 @@ async def people(_asked: Annotated[Nothing, Query()], context: InContext) -> Res
 
 
 class PersonSaid(Asked):
-    """``phone``: E.164. ``quiet_hours``: warnings wait for the morning at night."""
+    """``phone``: E.164. ``quiet_hours``: warnings wait for the morning at night. ``channels``:
+    names of ``[[alerts.channel]]``, best first; none: as the settings say."""
 
     name: str
     phone: str
     lang: str
     quiet_hours: bool = True
+    channels: tuple[str, ...] = ()
 
 
 @router.put("/people/{person}")
 async def put_person(person: str, said: PersonSaid, context: InContext, caller: Caller) -> Response:
+    known = context.settings.channels
+    if unknown := sorted(set(said.channels) - set(known)):
+        raise Refused("channels", f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
     value = Person(PersonId(person), **said.model_dump())
     m = context.records.put_person(value, by=caller.person, now_ms=context.now_ms())
     return reply({"change": m})

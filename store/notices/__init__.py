@@ -7,6 +7,7 @@ from store.notices import migrations
 from store.notices.reader import SqlNoticesReader
 from store.notices.schema import VERSION
 from store.notices.writer import (
+    Charge,
     KeptReply,
     NewNotice,
     OpenIncident,
@@ -16,6 +17,7 @@ from store.notices.writer import (
 )
 
 __all__ = [
+    "Charge",
     "KeptReply",
     "NewNotice",
     "OpenIncident",

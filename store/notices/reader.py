@@ -36,7 +36,7 @@ class SqlNoticesReader:
                 "key": r.key, "at_ms": r.at_ms, "to": r.person, "phone": r.phone,
                 "channel": r.channel, "kind": r.kind, "codes": r.codes, "room": r.room,
                 "text": r.text, "code": r.code, "state": r.state, "sent_at_ms": r.sent_ms,
-                "attempts": r.attempts, "fact_ids": r.facts,
+                "attempts": r.attempts, "fact_ids": r.facts, "via": r.via,
             }
             for r in self._rows(query.order_by(c.seq.desc()).limit(min(limit, PAGE_ROWS)))
         ]  # fmt: skip
@@ -51,6 +51,31 @@ class SqlNoticesReader:
                 "posted": not r.owed,
             }
             for r in self._rows(query)
+        ]  # fmt: skip
+
+    def usage(self, months: int = 12) -> Sequence[Mapping[str, object]]:
+        """Messages and parts carried, by month (newest first), organisation and channel."""
+        c = t.usage.c
+        newest = select(c.month).distinct().order_by(c.month.desc()).limit(months)
+        query = select(t.usage).where(c.month.in_(newest))
+        rows = self._rows(query.order_by(c.month.desc(), c.organisation, c.via).limit(PAGE_ROWS))
+        return [
+            {
+                "month": r.month, "organisation": r.organisation, "channel": r.via,
+                "messages": r.messages, "parts": r.parts,
+            }
+            for r in rows
+        ]  # fmt: skip
+
+    def channels(self) -> Sequence[Mapping[str, Any]]:
+        """How each channel fares: when it last worked, since when it does not, and why."""
+        rows = self._rows(select(t.channels).order_by(t.channels.c.name))
+        return [
+            {
+                "name": r.name, "ok_ms": r.ok_ms, "failing_ms": r.failing_ms, "error": r.error,
+                "asked_ms": r.asked_ms,
+            }
+            for r in rows
         ]  # fmt: skip
 
     def links(self) -> Sequence[Mapping[str, object]]:

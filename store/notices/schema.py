@@ -17,7 +17,7 @@ from sqlalchemy import (
     Table,
 )
 
-VERSION = "0001"  # the migration that ends here; readers wait for it
+VERSION = "0002"  # the migration that ends here; readers wait for it
 
 metadata = MetaData()
 
@@ -57,7 +57,13 @@ notices = Table(
     Column("next_try_ms", BigInteger, nullable=False),
     Column("provider_id", String),
     Column("sent_ms", BigInteger),
+    # The channel that has it, since when, and how often it tried; "": not given to one yet.
+    Column("via", String, nullable=False, server_default=""),
+    Column("via_ms", BigInteger, nullable=False, server_default="0"),
+    Column("via_tries", Integer, nullable=False, server_default="0"),
+    Column("refused_by", JSON, nullable=False, server_default="[]"),  # channels
     Index("notices_waiting", "state", "next_try_ms"),
+    Index("notices_by_via", "state", "via", "next_try_ms"),
     Index("notices_by_room", "room", "seq"),
     Index("notices_by_provider", "provider_id"),
 )
@@ -70,7 +76,30 @@ sendings = Table(  # the send log: every attempt and every receipt
     Column("at_ms", BigInteger, nullable=False),
     Column("outcome", String, nullable=False),
     Column("detail", String, nullable=False),
+    Column("via", String, nullable=False, server_default=""),
+    Column("provider_id", String),  # of what a channel took
     Index("sendings_by_key", "key"),
+    Index("sendings_by_provider", "provider_id"),
+)
+
+usage = Table(  # what was carried and is charged for
+    "usage",
+    metadata,
+    Column("month", String, primary_key=True),  # local, such as 2026-06
+    Column("organisation", String, primary_key=True),  # "" for what spans rooms
+    Column("via", String, primary_key=True),
+    Column("messages", Integer, nullable=False),
+    Column("parts", Integer, nullable=False),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("ok_ms", BigInteger),  # it last took something, or answered its daily test
+    Column("failing_ms", BigInteger),  # since when it takes nothing
+    Column("error", String, nullable=False),
+    Column("asked_ms", BigInteger),  # the last daily test
 )
 
 incidents = Table(

@@ -41,9 +41,24 @@ class NewNotice:
 
 @dataclass(frozen=True, slots=True)
 class WaitingNotice:
+    """``via``: the channel that has it, since ``via_ms``, and its ``via_tries`` so far."""
+
     seq: int
     attempts: int
     notice: NewNotice
+    via: str = ""
+    via_ms: int = 0
+    via_tries: int = 0
+    refused_by: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a carrier counts for one sending."""
+
+    month: str
+    organisation: str
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +165,45 @@ class SqlNoticesStore(SqlNoticesReader):
 
     # --- sending
 
-    def waiting(self, now_ms: int, limit: int = 50) -> list[WaitingNotice]:
-        """Due for an attempt, oldest first."""
+    def waiting(self, now_ms: int, via: str, limit: int = 50) -> list[WaitingNotice]:
+        """Due for an attempt by this channel, oldest first."""
         c = t.notices.c
-        query = select(t.notices).where(c.state == "waiting", c.next_try_ms <= now_ms)
-        return [
-            WaitingNotice(r.seq, r.attempts, _notice(r))
-            for r in self._rows(query.order_by(c.seq).limit(limit))
-        ]
+        query = select(t.notices).where(c.state == "waiting", c.via == via, c.next_try_ms <= now_ms)
+        return [_waiting(r) for r in self._rows(query.order_by(c.seq).limit(limit))]
 
-    def next_try_ms(self) -> int | None:
+    def held_by(self, via: str, limit: int = PAGE_ROWS) -> list[WaitingNotice]:
+        """Everything that waits for this channel, due or not; "" for none yet."""
         c = t.notices.c
-        rows = self._rows(select(func.min(c.next_try_ms)).where(c.state == "waiting"))
-        found: int | None = rows[0][0]
-        return found
+        query = select(t.notices).where(c.state == "waiting", c.via == via)
+        return [_waiting(r) for r in self._rows(query.order_by(c.seq).limit(limit))]
+
+    def waits_for(self) -> set[str]:
+        """The channels that have something waiting."""
+        c = t.notices.c
+        return {r.via for r in self._rows(select(c.via).where(c.state == "waiting").distinct())}
+
+    @stamina.retry(on=OperationalError, timeout=60)
+    def give(self, to: Mapping[str, str], now_ms: int, why: str = "") -> None:
+        """Notice key to the channel that has it from now on; what was sent meanwhile stays."""
+        c = t.notices.c
+        with self._engine.begin() as connection:
+            for key, via in to.items():
+                connection.execute(
+                    update(t.notices)
+                    .where(c.key == key, c.state == "waiting")
+                    .values(via=via, via_ms=now_ms, via_tries=0, next_try_ms=0)
+                )
+                if why:
+                    _log(connection, key, now_ms, "waiting", why, via)
+
+    def later_one(self, one: WaitingNotice) -> bool:
+        """Is there a newer notice of its kind to the same person about the same room?"""
+        c, notice = t.notices.c, one.notice
+        query = select(c.seq).where(
+            c.seq > one.seq, c.room == notice.room, c.person == notice.person,
+            c.channel == notice.channel, c.kind == notice.kind,
+        )  # fmt: skip
+        return bool(self._rows(query.limit(1)))
 
     @stamina.retry(on=OperationalError, timeout=60)
     def attempted(
@@ -175,39 +215,98 @@ class SqlNoticesStore(SqlNoticesReader):
         *,
         kind: str,
         text: str,
+        via: str = "",
         next_try_ms: int = 0,
         provider_id: str | None = None,
+        refused_by: Sequence[str] | None = None,
+        charge: Charge | None = None,
     ) -> None:
-        """What became of one attempt: sent, waiting (again), failed or dropped."""
+        """What became of one attempt by ``via``: sent, waiting (again), failed or dropped. What
+        another channel has sent meanwhile stays so; then only the log hears of this one."""
+        c = t.notices.c
         values: dict[str, object] = {
             "state": state, "kind": kind, "text": text, "next_try_ms": next_try_ms,
-            "attempts": t.notices.c.attempts + 1,
+            "attempts": c.attempts + 1,
         }  # fmt: skip
+        if via:
+            values |= {"via": via, "via_tries": c.via_tries + 1}
+        if refused_by is not None:
+            values["refused_by"] = list(refused_by)
+        mine = (c.key == key) & (c.state == "waiting")
         if state == "sent":
             values |= {"sent_ms": now_ms, "provider_id": provider_id}
+        else:
+            mine &= (c.via == via) | (c.via == "")
         with self._engine.begin() as connection:
             if provider_id is not None:
                 values["state"] = _received(connection, provider_id) or state
-            connection.execute(update(t.notices).where(t.notices.c.key == key).values(values))
-            connection.execute(
-                insert(t.sendings).values(key=key, at_ms=now_ms, outcome=state, detail=detail)
-            )
+            connection.execute(update(t.notices).where(mine).values(values))
+            _log(connection, key, now_ms, state, detail, via, provider_id)
+            if charge is not None:
+                _charge(connection, via, charge)
 
     @stamina.retry(on=OperationalError, timeout=60)
-    def receipt(self, provider_id: str, state: str, now_ms: int) -> None:
+    def receipt(self, provider_id: str, state: str, now_ms: int) -> WaitingNotice | None:
         """The carrier's word. It may come before the sending is written, or when the process
-        died in between: then it waits in the log until the key has been sent again."""
+        died in between: then it waits in the log until the key has been sent again. What comes
+        back: the notice that the carrier took and could not deliver."""
+        c, s = t.notices.c, t.sendings.c
+        with self._engine.begin() as connection:
+            sent = connection.execute(
+                select(s.key, s.via).where(s.provider_id == provider_id).limit(1)
+            ).first() or connection.execute(
+                select(c.key, c.via).where(c.provider_id == provider_id).limit(1)
+            ).first()  # fmt: skip
+            key, via = (sent.key, sent.via) if sent else (_early(provider_id), "")
+            told = (c.key == key) & (c.provider_id == provider_id)
+            if state in FINAL:
+                connection.execute(update(t.notices).where(told).values(state=state))
+            _log(connection, key, now_ms, state, "receipt", via)
+            if state != "failed":
+                return None
+            row = connection.execute(select(t.notices).where(told)).first()
+            return _waiting(row) if row is not None else None
+
+    @stamina.retry(on=OperationalError, timeout=60)
+    def reopen(self, key: str, via: str, refused_by: Sequence[str], now_ms: int) -> None:
+        """What was taken and not delivered, for another channel to try."""
         c = t.notices.c
         with self._engine.begin() as connection:
-            key = connection.execute(
-                select(c.key).where(c.provider_id == provider_id)
-            ).scalar_one_or_none()
-            if key is not None and state in FINAL:
-                connection.execute(update(t.notices).where(c.key == key).values(state=state))
             connection.execute(
-                insert(t.sendings).values(
-                    key=key or _early(provider_id), at_ms=now_ms, outcome=state, detail="receipt"
+                update(t.notices)
+                .where(c.key == key, c.state == "failed")
+                .values(
+                    state="waiting", via=via, via_ms=now_ms, via_tries=0, next_try_ms=0,
+                    refused_by=list(refused_by),
                 )
+            )  # fmt: skip
+            _log(connection, key, now_ms, "waiting", "not delivered", via)
+
+    # --- channels
+
+    @stamina.retry(on=OperationalError, timeout=60)
+    def channel_fares(
+        self,
+        name: str,
+        *,
+        ok_ms: int | None = None,
+        failing_ms: int | None = None,
+        asked_ms: int | None = None,
+        error: str = "",
+    ) -> None:
+        """``ok_ms``: it works, and fails no longer. What is None stays as it was."""
+        values: dict[str, object] = {"error": error[:500]}
+        if ok_ms is not None:
+            values |= {"ok_ms": ok_ms, "failing_ms": None}
+        if failing_ms is not None:
+            values["failing_ms"] = failing_ms
+        if asked_ms is not None:
+            values["asked_ms"] = asked_ms
+        with self._engine.begin() as connection:
+            connection.execute(
+                upsert(t.channels)
+                .values(name=name, **values)
+                .on_conflict_do_update(index_elements=["name"], set_=values)
             )
 
     # --- replies
@@ -333,6 +432,44 @@ def _row(notice: NewNotice) -> dict[str, object]:
         "code": notice.code, "text": notice.text, "facts": list(notice.facts),
         "body": notice.body, "state": "waiting", "attempts": 0, "next_try_ms": 0,
     }  # fmt: skip
+
+
+def _log(
+    connection: Connection,
+    key: str,
+    now_ms: int,
+    outcome: str,
+    detail: str,
+    via: str,
+    provider_id: str | None = None,
+) -> None:
+    connection.execute(
+        insert(t.sendings).values(
+            key=key, at_ms=now_ms, outcome=outcome, detail=detail, via=via,
+            provider_id=provider_id,
+        )
+    )  # fmt: skip
+
+
+def _charge(connection: Connection, via: str, charge: Charge) -> None:
+    c = t.usage.c
+    connection.execute(
+        upsert(t.usage)
+        .values(
+            month=charge.month, organisation=charge.organisation, via=via,
+            messages=1, parts=charge.parts,
+        )
+        .on_conflict_do_update(
+            index_elements=["month", "organisation", "via"],
+            set_={"messages": c.messages + 1, "parts": c.parts + charge.parts},
+        )
+    )  # fmt: skip
+
+
+def _waiting(r: Row[Any]) -> WaitingNotice:
+    return WaitingNotice(
+        r.seq, r.attempts, _notice(r), r.via, r.via_ms, r.via_tries, tuple(r.refused_by)
+    )
 
 
 def _notice(r: Row[Any]) -> NewNotice:

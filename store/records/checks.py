@@ -15,6 +15,7 @@ _PROBE = re.compile(r"[a-z][a-z0-9]{0,15}:[^\x00-\x1f\x7f]{1,255}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 _CODE = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _TEXT_CHARS = 200
+_CHANNELS = 8  # ways to reach one person
 _LAST_MS = 253_402_300_800_000  # year 10000: past it no date can be printed
 
 # Alarm decisions 36: the fields that each kind carries, and what they must be.
@@ -102,6 +103,10 @@ def person(value: Person) -> None:
     if not _PHONE.fullmatch(value.phone):
         raise Refused("phone", "E.164, like +8613800000001")
     one_of("lang", value.lang, ("zh", "en"))
+    for name in value.channels:
+        slug("channels", name)
+    if len(set(value.channels)) < len(value.channels) or len(value.channels) > _CHANNELS:
+        raise Refused("channels", f"at most {_CHANNELS}, each once")
 
 
 def duty(value: Duty) -> None:

@@ -105,6 +105,7 @@ class Person:
     phone: str  # E.164
     lang: str  # zh | en
     quiet_hours: bool = True  # warnings wait for the morning digest at night
+    channels: tuple[str, ...] = ()  # the ways to reach them, best first; none: as the settings say
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,9 @@ def action(row: Row[Any]) -> RecordedAction:
 
 
 def person(row: Row[Any]) -> Person:
-    return Person(PersonId(row.id), row.name, row.phone, row.lang, row.quiet_hours)
+    return Person(
+        PersonId(row.id), row.name, row.phone, row.lang, row.quiet_hours, tuple(row.channels)
+    )
 
 
 def duty(row: Row[Any]) -> Duty:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = "0001"  # the migration that ends here; readers wait for it
+VERSION = "0002"  # the migration that ends here; readers wait for it
 
 metadata = MetaData()
 
@@ -135,6 +135,7 @@ people = Table(
     Column("phone", String, nullable=False),
     Column("lang", String, nullable=False),
     Column("quiet_hours", Boolean, nullable=False),
+    Column("channels", JSON, nullable=False, server_default="[]"),  # names, best first
     _m(),
 )
 

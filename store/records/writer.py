@@ -320,6 +320,8 @@ def _put(
 ) -> ChangeNo:
     """The row as it is now said to be; the change that said so first when nothing differs."""
     columns = asdict(value)
+    if isinstance(value, Person):
+        columns["channels"] = list(value.channels)  # as JSON gives it back
     before = c.execute(select(table).where(table.c.id == value.id)).first()
     if before is not None and before._asdict() == {**columns, "m": before.m}:
         return ChangeNo(before.m)

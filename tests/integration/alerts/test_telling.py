@@ -4,9 +4,11 @@ import sqlite3
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from alerts.engine import Engine
 from alerts.notices import Notifier
+from alerts.routes import ONE, Routes
 from alerts.sending import Sender
 from domain.reading import RoomId
 from store.facts import open_facts
@@ -21,12 +23,19 @@ OPERATOR, SECOND, TOWNSHIP = "+8613800000001", "+8613800000002", "+8613800000003
 class Watch:
     """The alerts role with a clock in the hand; ``with`` is one life of its process."""
 
-    def __init__(self, house: House, phones: Phones, now_ms: int, tell_from_ms: int | None = None):
-        self.house, self.phones, self.now_ms = house, phones, now_ms
+    def __init__(
+        self,
+        house: House,
+        phones: Phones,
+        now_ms: int,
+        tell_from_ms: int | None = None,
+        routes: Routes = ONE,
+    ) -> None:
+        self.house, self.phones, self.now_ms, self._routes = house, phones, now_ms, routes
         self._tell_from_ms = tell_from_ms
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         house, enter = self.house, self._stack.enter_context
         self.facts = enter(closing(open_facts(house.path("facts.db"))))
         self.store = enter(closing(open_notices(house.path("notices.db"))))
@@ -37,8 +46,9 @@ class Watch:
             self.engine, house.records, self.facts, self.store, self.now_ms, self._tell_from_ms
         )
         self.sender = Sender(
-            self.store, self.facts, self.notifier.rosters, self.notifier.places, lambda: self.now_ms
-        )
+            self.store, self.facts, self.notifier.rosters, self.notifier.places,
+            lambda: self.now_ms, self._routes,
+        )  # fmt: skip
         return self
 
     def __exit__(

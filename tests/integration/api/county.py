@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -56,7 +57,7 @@ def empty(folder: Path) -> Settings:
     folder.mkdir(parents=True, exist_ok=True)
     token = folder / "admin.token"
     token.write_text(TOKEN)
-    files = {
+    files: dict[str, Any] = {
         f"{name}_path": str(folder / f"{name}.db")
         for name in ("readings", "records", "facts", "notices", "trace")
     }
@@ -65,5 +66,6 @@ def empty(folder: Path) -> Settings:
         admin_token_file=str(token),
         session_key_file=str(folder / "session.key"),
         base_url="https://cold.example",
+        channels=["sms", "call"],
         **files,
     )

@@ -36,7 +36,7 @@ def test_a_person_with_a_duty_is_on_the_rooms_ladder_until_it_ends(own_county: C
     assert ("zhao", "second") in ladder(own_county)
     (zhao,) = [p for p in get(own_county, "/api/v1/people")["people"] if p["id"] == "zhao"]
     duties = [{"role": "second", "scope_kind": "room", "scope": "berry"}]
-    assert zhao == {"id": "zhao", **ZHAO, "duties": duties}
+    assert zhao == {"id": "zhao", **ZHAO, "channels": [], "duties": duties}
 
     ended = end(own_county, DUTY)
 

@@ -5,12 +5,12 @@ import pytest
 from channels.connect import connect
 from channels.log import LogChannel
 from channels.ports import Channel, Outgoing
+from channels.settings import ChannelSettings
 
 
 def channel(url: str, password_file: Path) -> Channel:
     return connect(
-        url,
-        password_file=str(password_file),
+        ChannelSettings("one", url, str(password_file)),
         on_reply=lambda _reply: None,
         on_receipt=lambda _id, _state: None,
         now_ms=lambda: 0,

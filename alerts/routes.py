@@ -1,0 +1,55 @@
+"""By which channels a person is tried, and in which order.
+
+A notice asks for a text or a call. A person may name channels in an order of their own; without
+one, those of the settings stand in theirs. What was asked for comes first; the other kind of
+channel follows only for a critical alarm that nobody has heard of yet: a call in place of a text
+that cannot be sent, a text in place of a call.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.profile import level
+
+TEXT, VOICE = "text", "voice"
+CARRIES = (TEXT, VOICE)
+PRESSING = frozenset({"raise", "escalate", "repeat"})
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """``by_default``: also for people who name no channels of their own."""
+
+    carries: str  # of CARRIES
+    by_default: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """``ways`` by name, in the order of the settings; at least one."""
+
+    ways: Mapping[str, Way]
+
+    def of(self, asked: str, kind: str, codes: Iterable[str], own: Sequence[str]) -> list[str]:
+        """``asked``: sms or voice. ``own``: the person's channels; unknown names count for
+        nothing. Never empty."""
+        named = [name for name in own if name in self.ways]
+        order = named or [name for name, way in self.ways.items() if way.by_default]
+        order = order or list(self.ways)
+        wanted = VOICE if asked == "voice" else TEXT
+        first = [name for name in order if self.ways[name].carries == wanted]
+        others = [name for name in order if name not in first]
+        pressing = kind in PRESSING and any(level(code) == "critical" for code in codes)
+        if not first or pressing:
+            return first + others
+        return first
+
+    def after(self, via: str, route: Sequence[str], shut: Iterable[str]) -> str:
+        """The one to try next, the first again after the last; "" when every other is shut."""
+        shut = {*shut, via}
+        at = route.index(via) if via in route else -1
+        turned = [*route[at + 1 :], *route[: max(at, 0)]]
+        return next((name for name in turned if name not in shut), "")
+
+
+ONE = Routes({"sms": Way(TEXT)})

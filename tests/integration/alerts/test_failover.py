@@ -1,0 +1,235 @@
+"""Several channels: a refusal, a dead one and one that hangs, and what each person still gets."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from alerts.carriers import Carriers
+from alerts.routes import TEXT, VOICE, Routes, Way
+from alerts.sending import TRIES, VOICE_ZH
+from channels.ports import Channel, Outgoing, Refused, Sent
+from domain.reading import PersonId
+from store.records.ports import Person
+from tests.integration.alerts.test_telling import Watch, staffed
+from tests.support.alert_house import MINUTE_MS, NOON_MS, House
+from tests.support.people import Phones
+from tests.support.servers import wait_until
+
+ROUTES = Routes({"sms": Way(TEXT), "backup": Way(TEXT), "call": Way(VOICE)})
+OPERATOR = "+8613800000001"
+
+
+class Refusing:
+    """A provider without credit."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def send(self, message: Outgoing) -> Sent:
+        self.asked.append(message.key)
+        raise Refused("no credit")
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Hanging:
+    """Takes a message and never comes back until it is let go."""
+
+    let_go: threading.Event = field(default_factory=threading.Event)
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, message: Outgoing) -> Sent:
+        self.reached.set()
+        self.let_go.wait(60)
+        return Sent(f"late-{message.key}")
+
+    def close(self) -> None:
+        self.let_go.set()
+
+
+class Story(Watch):
+    """Each turn every channel has its round."""
+
+    def __init__(self, house: House, ways: Mapping[str, Channel], routes: Routes = ROUTES) -> None:
+        super().__init__(house, Phones(), NOON_MS, routes=routes)
+        self.ways = ways
+
+    def turn(self) -> None:
+        self.decide()
+        while sum(self.sender.send_due(way, name) for name, way in self.ways.items()):
+            pass
+
+    def raised(self) -> dict[str, object]:
+        return dict(next(n for n in self.store.notices() if n["kind"] == "raise"))
+
+
+def warm_until_told(watch: Watch) -> None:
+    watch.warm(40)
+
+
+def test_a_refusal_goes_by_the_persons_next_channel_at_once(tmp_path: Path) -> None:
+    sms, backup = Refusing(), Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms, "backup": backup}) as watch:
+            warm_until_told(watch)
+
+            assert backup.said() == [("1", "raise")]
+            assert len(sms.asked) == 1
+            assert watch.raised()["via"] == "backup"
+
+
+def test_refused_everywhere_is_failed_and_never_asked_again(tmp_path: Path) -> None:
+    sms, backup, call = Refusing(), Refusing(), Refusing()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms, "backup": backup, "call": call}) as watch:
+            watch.warm(35)
+            watch.until(watch.now_ms + 5 * MINUTE_MS)
+
+            assert watch.raised()["state"] == "failed"
+            assert [len(one.asked) for one in (sms, backup, call)] == [1, 1, 1]
+
+
+def test_a_channel_out_of_reach_is_tried_a_few_times_and_then_the_next(tmp_path: Path) -> None:
+    sms, backup = Phones(outages=10_000), Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms, "backup": backup}) as watch:
+            watch.warm(45)
+
+            assert backup.said()[0] == ("1", "raise")
+            assert 1 <= sms.sends <= 3 * TRIES  # raise, and the two of the next step
+
+
+def test_each_channel_gets_a_notice_with_the_same_key_whenever_its_turn_comes(
+    tmp_path: Path,
+) -> None:
+    """An answer lost on the way cannot make a provider that honours keys tell it twice."""
+    sms, backup = Phones(), Phones(outages=10_000)
+    sms.answers_lost = TRIES  # it took the message each time; we never learned so
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms, "backup": backup, "call": Phones(outages=9_999)}) as watch:
+            watch.warm(35)
+            watch.until(watch.now_ms + 14 * MINUTE_MS)
+
+            assert sms.said().count(("1", "raise")) == 1
+            assert sms.sends > TRIES
+            assert watch.raised()["state"] == "sent"
+
+
+def test_a_call_is_a_call_where_a_provider_is_configured_and_a_text_where_not(
+    tmp_path: Path,
+) -> None:
+    sms, call = Phones(), Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms, "call": call}) as watch:
+            watch.warm(50)
+
+            assert call.said() == [("1", "escalate")]
+            assert not any(text.startswith(VOICE_ZH) for text in [*sms.texts(), *call.texts()])
+
+
+def test_what_a_carrier_took_and_could_not_deliver_goes_by_the_next(tmp_path: Path) -> None:
+    sms, backup = Phones(), Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms, "backup": backup}) as watch:
+            warm_until_told(watch)
+            (key,) = sms.messages
+            watch.sender.on_receipt(f"id-{key}", "failed")
+            watch.turn()
+
+            assert backup.said() == [("1", "raise")]
+            assert watch.raised()["state"] == "sent"
+
+
+def test_a_persons_own_order_is_followed(tmp_path: Path) -> None:
+    sms, backup = Phones(), Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        own = Person(PersonId("op"), "op", OPERATOR, "zh", channels=("backup", "sms"))
+        house.records.put_person(own, by="t", now_ms=NOON_MS)
+        with Story(house, {"sms": sms, "backup": backup}) as watch:
+            warm_until_told(watch)
+
+            assert (sms.said(), backup.said()) == ([], [("1", "raise")])
+
+
+def test_parts_are_counted_by_the_rooms_organisation_and_the_local_month(tmp_path: Path) -> None:
+    sms = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms}) as watch:
+            watch.warm(50)
+            texts = list(sms.texts())
+
+            assert watch.store.usage() == [
+                {
+                    "month": "2026-06", "organisation": "", "channel": "sms",
+                    "messages": len(texts), "parts": sum(1 + (len(t) > 70) for t in texts),
+                }
+            ]  # fmt: skip
+
+
+def test_a_channel_dropped_from_the_settings_leaves_its_notices_to_the_others(
+    tmp_path: Path,
+) -> None:
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": Phones(outages=10_000)}) as watch:
+            watch.warm(35)
+            now_ms = watch.now_ms
+        other = Phones()
+        with Story(house, {"new": other}, Routes({"new": Way(TEXT)})) as watch:
+            watch.now_ms = now_ms
+            watch.turn()
+
+        assert other.said() == [("1", "raise")]
+
+
+@contextmanager
+def carried(watch: Watch, ways: Mapping[str, Channel], stuck_s: float) -> Iterator[Carriers]:
+    failed: list[BaseException] = []
+    carriers = Carriers(watch.sender, ways, lambda: watch.now_ms, failed.append, stuck_s)
+    carriers.start()
+    try:
+        yield carriers
+    finally:
+        for way in ways.values():
+            way.close()
+        carriers.stop()
+        assert failed == []
+
+
+@pytest.mark.parametrize("stuck_s", [pytest.param(0.2, id="found-out-soon")])
+def test_a_channel_that_hangs_delays_no_other_and_loses_what_waits_for_it(
+    tmp_path: Path, stuck_s: float
+) -> None:
+    hanging, backup = Hanging(), Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        own = Person(PersonId("second"), "s", "+8613800000002", "zh", channels=("backup",))
+        house.records.put_person(own, by="t", now_ms=NOON_MS)
+        ways: dict[str, Channel] = {"sms": hanging, "backup": backup}
+        with Story(house, {}) as watch:
+            watch.warm(50)  # the operator's raise and call, the second's text; nothing carried yet
+            with carried(watch, ways, stuck_s) as carriers:
+                wait_until(hanging.reached.is_set, 20, "the channel hangs")
+                wait_until(lambda: ("2", "escalate") in backup.said(), 20, "the other's text")
+                wait_until(
+                    lambda: carriers.look_after() >= 0 and ("1", "raise") in backup.said(),
+                    20, "the operator is told by the other channel",
+                )  # fmt: skip
+                hanging.let_go.set()
+            states = {n["kind"]: n["state"] for n in watch.store.notices() if n["to"] == "op"}
+
+            assert states["raise"] == "sent"
