@@ -7,7 +7,7 @@ finds them in the way is tried again.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 import stamina
@@ -150,7 +150,8 @@ class SqlRecords(SqlRecordsReader):
         now_ms: int,
     ) -> ChangeNo:
         checks.instant("from_ms", from_ms)
-        _possible(Rule("", from_ms, profile, tuple(commodities), interval_s, overrides))
+        new = Rule(room, from_ms, profile, tuple(commodities), interval_s, overrides)
+        _possible(new)
         said = {
             "room": room, "from_ms": from_ms, "profile": profile,
             "commodities": list(commodities), "interval_s": interval_s,
@@ -168,6 +169,7 @@ class SqlRecords(SqlRecordsReader):
             ).first()
             if before is not None and all(before._asdict()[k] == v for k, v in said.items()):
                 return ChangeNo(before.m)
+            _changes_possible(c, new)
             m = record(c, "rule", room, by, now_ms, rooms=(room,), from_ms=from_ms)
             c.execute(insert(t.rules).values(m=m, recorded_at_ms=now_ms, by=by, **said))
             return m
@@ -353,6 +355,24 @@ def _possible(rule: Rule) -> None:
         resolve(rule)
     except Impossible as error:
         raise Refused(error.field, error.reason) from error
+
+
+def _changes_possible(c: Connection, new: Rule) -> None:
+    """A rule that is recorded late also rules what people changed meanwhile; were one of those
+    changes impossible under it, the room could not be judged any more."""
+    r, a = t.rules.c, t.actions.c
+    others = c.scalars(select(r.from_ms).where(r.room == new.id, r.from_ms != new.from_ms)).all()
+    end_ms = min((at for at in others if at > new.from_ms), default=None)
+    query = select(t.actions).where(a.room == new.id, a.kind == "rule_changed")
+    if any(at < new.from_ms for at in others):  # the first rule holds from the beginning of time
+        query = query.where(a.at_ms >= new.from_ms)
+    if end_ms is not None:
+        query = query.where(a.at_ms < end_ms)
+    for change in c.execute(query.order_by(a.at_ms, a.m)):
+        try:
+            resolve(replace(new, overrides=change.detail["overrides"]))
+        except Impossible as error:
+            raise Refused(error.field, f"{error.reason}; action {change.id} changes it") from error
 
 
 def _overrides_possible(

@@ -158,6 +158,23 @@ def test_what_cannot_be_is_refused_with_its_field(
     assert records.last_change() == before
 
 
+def test_a_rule_recorded_late_is_refused_where_a_change_since_could_not_be_under_it(
+    records: SqlRecords,
+) -> None:
+    records.add_rule(ROOM, NOON_MS, "SB", [], 300, {}, **SAID)
+    records.add_action(
+        "a", ROOM, "rule_changed", NOON_MS + 2 * HOUR_MS, "u",
+        {"overrides": {"WARN_HIGH": {"limit_c": 5}}}, now_ms=NOON_MS,
+    )  # fmt: skip
+
+    with pytest.raises(Refused, match="action a changes it") as caught:
+        records.add_rule(ROOM, NOON_MS + HOUR_MS, "PS", ["persimmon"], 300, {}, **SAID)
+    records.add_rule(ROOM, NOON_MS + 3 * HOUR_MS, "PS", ["persimmon"], 300, {}, **SAID)
+    records.add_rule(ROOM, NOON_MS - HOUR_MS, "PS", ["persimmon"], 300, {}, **SAID)
+
+    assert caught.value.field == "overrides.WARN_HIGH"
+
+
 def test_a_probe_is_in_one_room_at_a_time_also_when_moves_are_recorded_late(
     records: SqlRecords,
 ) -> None:
