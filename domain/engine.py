@@ -22,8 +22,8 @@ Read = Callable[[int, int], Mapping[Series, Columns]]
 """``read(from_ms, to_ms)``: every series of the room, rows with from <= measured_at < to, oldest
 first, conflicts marked 128. Rows of a probe only while it was assigned to the room."""
 
-GRID_MS = 6 * 60 * MINUTE_MS  # checkpoints of the last day lie on multiples of this ...
-OLD_GRID_MS = 4 * GRID_MS  # ... older ones on multiples of this
+GRID_MS = 6 * 60 * MINUTE_MS  # checkpoints of the last four steps lie on multiples of this ...
+OLD_GRID = 4  # ... older ones on every fourth
 FRESH_MS = 15 * MINUTE_MS  # a newer one is made when the last is older than this
 _LOTS = ("lot_in", "lot_out")
 
@@ -45,6 +45,7 @@ class RoomEngine:
     A fresh engine (no checkpoints) reads everything at its first ``judge``. With the
     checkpoints of an earlier one it goes on where that stood; everything that arrived since
     must be touched, the rules and actions must be those of then, changed by ``govern`` / ``note``.
+    ``grid_ms`` sets how far apart checkpoints are kept, and nothing that is found.
     """
 
     def __init__(
@@ -52,7 +53,10 @@ class RoomEngine:
         rules: Sequence[Rule],
         actions: Sequence[Action] = (),
         checkpoints: Sequence[Checkpoint] = (),
+        *,
+        grid_ms: int = GRID_MS,
     ) -> None:
+        self._grid_ms = grid_ms
         self._rules = self._rules_judged = tuple(rules)
         self._actions = self._actions_judged = tuple(actions)
         self._kept = list(checkpoints)
@@ -90,7 +94,7 @@ class RoomEngine:
         # Later than this, what comes next may still tell a jump; and most of what comes is next.
         newest_ms = max((rows.at_ms[-1] for rows in readings.values() if rows), default=after_ms)
         settled_ms = min(newest_ms, horizon_ms) - known.look_ahead_ms
-        for part in _cuts(readings, Slice(after_ms, settled_ms)):
+        for part in self._cuts(readings, Slice(after_ms, settled_ms)):
             if part.upto_ms == settled_ms and settled_ms - part.after_ms < FRESH_MS:
                 break
             state, found = advance(state, readings, known, part)
@@ -98,7 +102,7 @@ class RoomEngine:
             after_ms = part.upto_ms
         _, last = advance(state, readings, known, Slice(after_ms, horizon_ms))
 
-        self._kept = list(_thinned(kept))
+        self._kept = list(self._thinned(kept))
         self._touched.clear()
         return conclude([*(c.found for c in self._kept), last], known, horizon_ms)
 
@@ -146,41 +150,41 @@ class RoomEngine:
     ) -> Iterator[Checkpoint]:
         to_ms = min(slice_.upto_ms + known.look_ahead_ms, horizon_ms) + 1
         readings = read(max(slice_.after_ms + 1, 0), to_ms)
-        for part in _cuts(readings, slice_):
+        for part in self._cuts(readings, slice_):
             state, found = advance(state, readings, known, part)
             yield Checkpoint(part.upto_ms, state, _lasting_none(found))
 
+    def _cuts(self, readings: Mapping[Series, Columns], slice_: Slice) -> Iterator[Slice]:
+        """The slice cut on the grid where it holds readings; the last piece ends with the slice."""
+        after = slice_.after_ms
+        while True:
+            starts = [
+                columns.at_ms[i]
+                for columns in readings.values()
+                if (i := bisect_right(columns.at_ms, after)) < len(columns)
+            ]
+            first = min(starts, default=slice_.upto_ms)
+            upto = -(-first // self._grid_ms) * self._grid_ms
+            if upto >= slice_.upto_ms:
+                break
+            yield Slice(after, upto)
+            after = upto
+        if after < slice_.upto_ms:
+            yield Slice(after, slice_.upto_ms)
 
-def _cuts(readings: Mapping[Series, Columns], slice_: Slice) -> Iterator[Slice]:
-    """The slice cut on the grid where it holds readings; the last piece ends with the slice."""
-    after = slice_.after_ms
-    while True:
-        starts = [
-            columns.at_ms[i]
-            for columns in readings.values()
-            if (i := bisect_right(columns.at_ms, after)) < len(columns)
-        ]
-        first = min(starts, default=slice_.upto_ms)
-        upto = -(-first // GRID_MS) * GRID_MS
-        if upto >= slice_.upto_ms:
-            break
-        yield Slice(after, upto)
-        after = upto
-    if after < slice_.upto_ms:
-        yield Slice(after, slice_.upto_ms)
-
-
-def _thinned(kept: Sequence[Checkpoint]) -> Iterator[Checkpoint]:
-    """Without those off their grid, except the newest; what they found goes to the next."""
-    waiting: list[Found] = []
-    newest_ms = kept[-1].at_ms if kept else 0
-    for checkpoint in kept:
-        waiting.append(checkpoint.found)
-        old = checkpoint.at_ms <= newest_ms - OLD_GRID_MS
-        if checkpoint.at_ms % (OLD_GRID_MS if old else GRID_MS) and checkpoint.at_ms != newest_ms:
-            continue
-        yield checkpoint if len(waiting) == 1 else replace(checkpoint, found=joined(waiting))
-        waiting.clear()
+    def _thinned(self, kept: Sequence[Checkpoint]) -> Iterator[Checkpoint]:
+        """Without those off their grid, except the newest; what they found goes to the next."""
+        waiting: list[Found] = []
+        newest_ms = kept[-1].at_ms if kept else 0
+        for checkpoint in kept:
+            waiting.append(checkpoint.found)
+            grid_ms = self._grid_ms
+            if checkpoint.at_ms <= newest_ms - OLD_GRID * grid_ms:
+                grid_ms *= OLD_GRID
+            if checkpoint.at_ms % grid_ms and checkpoint.at_ms != newest_ms:
+                continue
+            yield checkpoint if len(waiting) == 1 else replace(checkpoint, found=joined(waiting))
+            waiting.clear()
 
 
 def _lasting_none(found: Found) -> Found:

@@ -41,6 +41,9 @@ class Heard:
         self.rows: dict[str, list[Sample]] = {}
         self.screens: dict[str, ScreenState] = {}
         self._screen(readings)
+        self._of: dict[str, list[str]] = {}
+        for source in sorted(self.sources()):
+            self._of.setdefault(quantity_of(source), []).append(source)
         self.removals = {
             source: stops
             for source in sorted(self.sources())
@@ -98,7 +101,7 @@ class Heard:
 
     def of(self, *quantities: str) -> list[str]:
         """Sources of these quantities heard in the slice or before it."""
-        return sorted(s for s in self.sources() if quantity_of(s) in quantities)
+        return sorted(s for quantity in quantities for s in self._of.get(quantity, ()))
 
     def events(self, source: str, off: Sequence[Span] = ()) -> Iterable[tuple[int, int | None]]:
         """Valid samples outside ``off``; (instant, None) where the series stops (``interrupted``)."""

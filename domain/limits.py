@@ -234,7 +234,7 @@ class _Series:
 
 
 def _same(old: Limit, new: Limit) -> bool:
-    return replace(old, reference_high=0, reference_low=0) == replace(
+    return old is new or replace(old, reference_high=0, reference_low=0) == replace(
         new, reference_high=0, reference_low=0
     )
 

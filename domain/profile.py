@@ -5,6 +5,7 @@ some limits; overrides move others (alarm decisions 5, 6, 16, 17). Whatever cann
 refused with its field before anything is judged by it.
 """
 
+import dataclasses
 import hashlib
 import json
 import tomllib
@@ -108,6 +109,21 @@ def level(code: str) -> str:
 
 def resolve(rule: Rule) -> ResolvedRule:
     """Raises ``Impossible`` with the field as a person wrote it (``overrides.CEILING.limit_c``)."""
+    written = (rule.profile, rule.commodities, rule.interval_s, rule.overrides)
+    return _resolved(_Written(repr(written), rule))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A rule as it was written, the key under which it is resolved once."""
+
+    text: str
+    rule: Rule = dataclasses.field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(written: _Written) -> ResolvedRule:
+    rule = written.rule
     if rule.profile not in PROFILES:
         raise Impossible("profile", f"unknown profile {rule.profile!r}")
     interval_ms = _interval(rule.interval_s)

@@ -32,7 +32,9 @@ class Quality(IntFlag):
     CONFLICT = 128
 
 
-NOT_VALID = (
+# Plain numbers, for what is asked of every reading: a flag's own ``&`` makes an object.
+CONFLICT, OUTSIDE_RANGE = int(Quality.CONFLICT), int(Quality.OUTSIDE_RANGE)
+NOT_VALID = int(
     Quality.OUTSIDE_RANGE
     | Quality.DEVICE_FLAGGED
     | Quality.INTERVAL_ONLY
@@ -68,9 +70,9 @@ def winner(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
     leave the winner marked 128 (design, section 3)."""
 
     def rank(row: tuple[int, int]) -> tuple[int, int, int]:
-        bits = row[0] & ~Quality.CONFLICT
+        bits = row[0] & ~CONFLICT
         return (bits.bit_count(), row[1], bits)
 
     best = min(one, other, key=rank)
-    marked = (one[0] | other[0]) & Quality.CONFLICT or one[1] != other[1]
-    return (best[0] & ~Quality.CONFLICT | (Quality.CONFLICT if marked else 0), best[1])
+    marked = (one[0] | other[0]) & CONFLICT or one[1] != other[1]
+    return (best[0] & ~CONFLICT | (CONFLICT if marked else 0), best[1])

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from domain.judgement import Flag
 from domain.quantity import QUANTITIES
-from domain.reading import NOT_VALID, Columns, Quality, Series
+from domain.reading import CONFLICT, NOT_VALID, OUTSIDE_RANGE, Columns, Series
 from domain.span import Sample, Slice
 
 SAMPLES = ("temperature", "product_temperature")
 LOOK_AHEAD = 3  # intervals
 JUMP = 800  # counts: a step larger than this ...
 RETURNED = 200  # ... that comes back to within this
-REFUSED = NOT_VALID & ~Quality.OUTSIDE_RANGE  # for a reason that says nothing about the range
+REFUSED = NOT_VALID & ~OUTSIDE_RANGE  # for a reason that says nothing about the range
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ def screen_signal(series: Series, columns: Columns, low: int, high: int, slice_:
     for at, count, bits in columns:
         if not slice_.holds(at):
             continue
-        if bits & Quality.CONFLICT:
+        if bits & CONFLICT:
             flags.append(Flag(at, series.probe, series.quantity, "CONFLICT"))
-        elif not low <= count <= high or bits & Quality.OUTSIDE_RANGE:
+        elif not low <= count <= high or bits & OUTSIDE_RANGE:
             flags.append(Flag(at, series.probe, series.quantity, "SENSOR_RANGE"))
         elif not bits & NOT_VALID:
             valid.append((at, count))
@@ -74,11 +74,11 @@ def screen_samples(
         good = list(zip(columns.at_ms, columns.count, strict=True))
     else:
         for at, count, bits in columns:
-            if bits & Quality.CONFLICT:
+            if bits & CONFLICT:
                 if slice_.holds(at):
                     flags.append(Flag(at, series.probe, series.quantity, "CONFLICT"))
                 continue
-            out = not low <= count <= high or bool(bits & Quality.OUTSIDE_RANGE)
+            out = not low <= count <= high or bool(bits & OUTSIDE_RANGE)
             if out and slice_.holds(at):
                 flags.append(Flag(at, series.probe, series.quantity, "SENSOR_RANGE"))
             if bits & REFUSED:
