@@ -137,6 +137,10 @@ LEVEL = {"SB": 2, "CU": 11, "PS": 1, "MT": 3, "FI": 1, "FZ": -17, "VX": 6, "PC":
 class MadeUp:
     """A room with probes, signals, people and trouble; the same for the same seed."""
 
+    PROBES: tuple[int, ...] = (1, 1, 2, 3)
+    SIGNAL_CHANCE = 0.6
+    KINDS: tuple[int, ...] = (0, 0, 2, 5)  # of actions, each twice
+
     def __init__(self, seed: int, samples: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - made-up rooms, not secrets
         self.step_ms = self.random.choice((300_000, 600_000))
@@ -148,10 +152,10 @@ class MadeUp:
         overrides: dict[str, Any] = {}
         self.rules = [Rule("r", 0, profile, commodities, self.step_ms // 1000, overrides)]
         self.rows: list[Row] = []
-        for probe in ("p1", "p2", "p3")[: self.random.choice((1, 1, 2, 3))]:
+        for probe in ("p1", "p2", "p3")[: self.random.choice(self.PROBES)]:
             self._walk(series(probe, self.random.choice(("temperature", "product_temperature"))))
         for quantity in ("door", "defrost", "mains", "compressor"):
-            if self.random.random() < 0.6:
+            if self.random.random() < self.SIGNAL_CHANCE:
                 self._switch(series(f"s-{quantity}", quantity))
         if self.random.random() < 0.3:
             self._sparse("ambient_temperature", 1500, 3500)
@@ -209,7 +213,7 @@ class MadeUp:
                 "standby_started", "standby_ended", "maintenance_started",
                 "maintenance_ended", "lot_in", "lot_out", "probe_removed", "rule_changed",
             ),
-            rnd.choice((0, 0, 2, 5)),
+            rnd.choice(self.KINDS),
         )  # fmt: skip
         actions = [Action(self._when(), kind, "u", self._detail(kind)) for kind in kinds * 2]
         return sorted(actions, key=lambda a: (a.at_ms, a.kind, repr(a.detail)))
