@@ -1,14 +1,16 @@
 """Is anything lost? What was received, stored and set aside, and how far everybody has read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from api.context import Context
+from domain.ranges import Ranges
 from domain.reading import GatewayId
-from store.ports import ReadingReader
+from store.ports import EpochLedger, ReadingReader
+from wire import tombstone_v1
 from wire.status_v1 import BadStatus, Status, decode
 
 
@@ -23,13 +25,25 @@ class Follower:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A tombstone. ``missing``: of its batches, how many are not here after all; the receipt of
+    the others was on its way when the gateway gave them up."""
+
+    stone: tombstone_v1.Tombstone
+    said_ms: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayNow:
-    """What the gateway last said of itself, and which of its batches are on disk here."""
+    """What the gateway last said of itself, which of its batches are on disk here, and what it
+    had to let go before a receipt."""
 
     id: GatewayId
     status: Status | None
     heard_ms: int | None
     epochs: Mapping[str, Mapping[str, Any]]
+    lost: Sequence[Lost]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +64,49 @@ def pipeline_now(context: Context, reader: ReadingReader) -> Pipeline:
     n = reader.last_arrival()
     newest = reader.arrivals(n - 1, 1) if n else []
     statuses = reader.statuses()
+    stones = _stones(reader)
     gateways = sorted({*reader.gateways(), *statuses})
     return Pipeline(
         reader.totals(),
         n,
         newest[0].stored_at_ms if newest else None,
-        [_gateway(reader, one, statuses.get(one)) for one in gateways],
+        [_gateway(reader, one, statuses.get(one), stones.get(one, ())) for one in gateways],
         _followers(context, n),
     )
 
 
 def _gateway(
-    reader: ReadingReader, gateway: GatewayId, status: tuple[bytes, int] | None
+    reader: ReadingReader,
+    gateway: GatewayId,
+    status: tuple[bytes, int] | None,
+    stones: Sequence[tuple[tombstone_v1.Tombstone, int]],
 ) -> GatewayNow:
+    ledger = reader.ledger(gateway)
     epochs = {
         epoch: {"through": held.through, "ranges": [list(r) for r in held.ranges]}
-        for epoch, held in reader.ledger(gateway).items()
+        for epoch, held in ledger.items()
     }
     said = _status(status[0]) if status else None
-    return GatewayNow(gateway, said, status[1] if status else None, epochs)
+    lost = [Lost(stone, at_ms, _missing(stone, ledger.get(stone.epoch))) for stone, at_ms in stones]
+    return GatewayNow(
+        gateway, said, status[1] if status else None, epochs, [one for one in lost if one.missing]
+    )
+
+
+def _stones(reader: ReadingReader) -> dict[GatewayId, list[tuple[tombstone_v1.Tombstone, int]]]:
+    found: dict[GatewayId, list[tuple[tombstone_v1.Tombstone, int]]] = {}
+    after = 0
+    while page := reader.notes("tombstone", after):
+        after = page[-1].n
+        for note in page:  # ingest has checked each
+            stone = tombstone_v1.decode(note.body)
+            found.setdefault(note.batch.gateway, []).append((stone, note.cut_at_ms))
+    return found
+
+
+def _missing(stone: tombstone_v1.Tombstone, held: EpochLedger | None) -> int:
+    here = Ranges([(1, held.through), *held.ranges] if held else ())
+    return sum(seq not in here for seq in range(stone.first, stone.last + 1))
 
 
 def _status(body: bytes) -> Status | None:

@@ -3,14 +3,17 @@
 What ``take`` returned from is on disk; so is every batch before it is sent. A batch is
 immutable: its bytes are stored once and sent as often as needed. Only a receipt makes it
 *evictable*, and even then it stays ``KEEP_MS`` if there is room, for a server that is
-restored from an old backup. What is not receipted is never deleted: at the limit ``take``
-raises ``Full``, nothing more is acknowledged, and the devices' broker holds the rest.
+restored from an old backup. At the outbox's own limit evictable batches go first, then the
+oldest without a receipt, and a *tombstone* batch names each run of them: which, how many, of
+when, and why. When it is the disk that is short, nothing is given up: ``take`` raises ``Full``,
+nothing more is acknowledged, and the devices' broker holds the rest.
 
 Tables only grow at their end: readings that wait for the next cut are one packed row a
 commit, a batch is one row, and what the server has is kept as ranges instead of a mark on
 each row. That keeps a commit at one or two pages.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +30,7 @@ from domain.ranges import Ranges
 from domain.reading import Columns, Series
 from gateway.ballast import SIZE as BALLAST_BYTES
 from gateway.ballast import Ballast
+from wire import tombstone_v1
 from wire.batch_v1 import (
     MAX_READINGS,
     MAX_WIDTH_MS,
@@ -38,6 +42,8 @@ from wire.batch_v1 import (
     unpack_readings,
 )
 from wire.receipt_v1 import Receipt
+
+log = logging.getLogger(__name__)
 
 LIVE_MS = 5 * 60_000  # a batch whose newest reading is younger than this is live
 KEEP_MS = 14 * 86_400_000
@@ -230,7 +236,7 @@ class Outbox:
         """
         with self._lock:
             if rows or unfit:
-                self.make_room()
+                self.make_room(now_ms, clock)
             made: list[Waiting] = []
             epoch = self._epoch
             was = (epoch.last_seq, self._last_digest, self._pending)
@@ -294,6 +300,20 @@ class Outbox:
         ]
 
     def _seal(self, part: Sequence[Row], now_ms: int, clock: Clock) -> Waiting:
+        body = pack_readings(_columns(part))
+        span = (part[0].at_ms, part[-1].at_ms)
+        return self._append("readings", body, len(part), span, now_ms, clock)
+
+    def _append(
+        self,
+        kind: str,
+        body: bytes,
+        readings: int,
+        span: tuple[int, int],
+        now_ms: int,
+        clock: Clock,
+    ) -> Waiting:
+        """The next batch of this epoch, of whatever kind; ``span``: oldest and newest ms."""
         epoch = self._epoch
         after = None
         if epoch.last_seq == 0:
@@ -305,22 +325,20 @@ class Outbox:
                 )
         seq = epoch.last_seq + 1
         header = Header(
-            1, "readings", self._sealer.gateway, self._sealer.kid, epoch.name, seq,
+            1, kind, self._sealer.gateway, self._sealer.kid, epoch.name, seq,
             self._last_digest, now_ms, clock, after,
         )  # fmt: skip
-        payload = seal_batch(header, pack_readings(_columns(part)), self._sealer.key)
-        oldest, newest = part[0].at_ms, part[-1].at_ms
+        payload = seal_batch(header, body, self._sealer.key)
         self._db.execute(
             "INSERT INTO batch (epoch, seq, cut_at_ms, oldest_ms, newest_ms, readings, size,"
             " payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (epoch.no, seq, now_ms, oldest, newest, len(part), len(payload), payload),
+            (epoch.no, seq, now_ms, *span, readings, len(payload), payload),
         )
         epoch.last_seq = seq
         self._last_digest = digest(payload)
         return Waiting(
-            self._db.last_insert_rowid(), epoch.no, seq, now_ms, oldest, newest,
-            len(part), len(payload),
-        )  # fmt: skip
+            self._db.last_insert_rowid(), epoch.no, seq, now_ms, *span, readings, len(payload)
+        )
 
     def _quarantine(self, unfit: Iterable[Unfit]) -> None:
         for item in unfit:
@@ -485,8 +503,10 @@ class Outbox:
             del self._epochs[name]
             self._unsaved = True
 
-    def make_room(self) -> None:
-        """Evict what is receipted, oldest first, until there is room; else raise ``Full``."""
+    def make_room(self, now_ms: int, clock: Clock) -> None:
+        """Evict what is receipted, oldest first; then, at the outbox's own limit, bury the oldest
+        that is not. Raises ``Full`` when it is the disk that is short: what fills it may go away,
+        and nothing that was acknowledged is given up for it."""
         with self._lock:
             level = self.level()
             if level.used < level.limit:
@@ -494,10 +514,76 @@ class Outbox:
             self._empty_log()
             level = self.level()
             while level.used >= level.limit:
-                if not self.evict(LAST_MS, keep_ms=0):  # the clock may have been set back since
+                # Whatever the clock says: it may have been set back since.
+                if not self.evict(LAST_MS, keep_ms=0) and (
+                    level.limit < self._limit or not self._bury(now_ms, clock)
+                ):
                     raise Full(f"{level.used} bytes of {level.limit} hold what the server lacks")
                 self._empty_log()
                 level = self.level()
+
+    def _bury(self, now_ms: int, clock: Clock) -> bool:
+        """Replace the oldest run of readings without a receipt by its tombstone; False when
+        there is none. The newest batch stays: the next one carries its digest."""
+        run = self._oldest_run()
+        if not run:
+            return False
+        names = {epoch.no: name for name, epoch in self._epochs.items()}
+        first = run[0][0]
+        lost = tombstone_v1.Tombstone(
+            names[first.epoch],
+            first.seq,
+            tuple(digest(payload) for _, payload in run),
+            sum(batch.readings for batch, _ in run),
+            min(batch.oldest_ms for batch, _ in run),
+            max(batch.newest_ms for batch, _ in run),
+            "the outbox reached its limit without a receipt",
+        )
+        epoch = self._epoch
+        was = (epoch.last_seq, self._last_digest)
+        try:
+            with self._transaction():
+                self._db.executemany(
+                    "DELETE FROM batch WHERE id = ?", [(batch.id,) for batch, _ in run]
+                )
+                made = self._append(
+                    "tombstone", tombstone_v1.encode(lost), 0, (lost.oldest_ms, lost.newest_ms),
+                    now_ms, clock,
+                )  # fmt: skip
+                self._forget_epochs()
+        except (apsw.FullError, apsw.IOError) as error:
+            self._ballast.release()
+            epoch.last_seq, self._last_digest = was
+            raise Full(str(error)) from error
+        for batch, _ in run:
+            self._waiting.pop(batch.id, None)
+            self._parked.pop((lost.epoch, batch.seq), None)
+        self._waiting[made.id] = made
+        self._unsaved = True
+        log.error(
+            "readings without a receipt were given up for newer ones",
+            extra={
+                "readings": lost.readings,
+                "epoch": lost.epoch,
+                "seqs": [lost.first, lost.last],
+                "measured_ms": [lost.oldest_ms, lost.newest_ms],
+            },
+        )
+        return True
+
+    def _oldest_run(self) -> list[tuple[Waiting, bytes]]:
+        """Consecutive batches of one epoch, with their bytes."""
+        run: list[tuple[Waiting, bytes]] = []
+        for *row, payload in self._db.execute(
+            "SELECT id, epoch, seq, cut_at_ms, oldest_ms, newest_ms, readings, size, payload"
+            " FROM batch WHERE id < ? AND readings > 0 ORDER BY id LIMIT ?",
+            (self._last_id(), tombstone_v1.MAX_BATCHES),
+        ):
+            batch = Waiting(*row)
+            if run and (batch.epoch, batch.seq) != (run[-1][0].epoch, run[-1][0].seq + 1):
+                break
+            run.append((batch, payload))
+        return run
 
     def _empty_log(self) -> None:
         try:

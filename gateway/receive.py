@@ -338,7 +338,7 @@ class Receiver:
         while not self._stop.wait(FULL_RETRY_S):
             try:
                 self._commit([], cut=self._outbox.pending() > 0)
-                self._outbox.make_room()
+                self._outbox.make_room(self._now_ms(), self._clock())
             except Full:
                 continue
             self.full = False

@@ -15,7 +15,7 @@ from domain.admission import objection, quality
 from domain.quantity import QUANTITIES
 from domain.reading import Columns, GatewayId, ProbeId, Quality, Series
 from store.ports import AdmittedBatch, BatchId
-from wire import topics
+from wire import tombstone_v1, topics
 from wire.batch_v1 import BadBatch, Header, digest, open_batch, unpack_readings
 
 LONGEST_PROBE_ID = 160
@@ -104,6 +104,11 @@ def admit(topic: str, payload: bytes, gateways: Mapping[str, Gateway]) -> Admitt
     id_ = BatchId(GatewayId(header.gw), header.epoch, header.seq)
     if not header.epoch.isprintable():
         return Rejected(gateway.id, "epoch is not printable", security=False, name=name)
+    if header.kind == "tombstone":
+        try:
+            tombstone_v1.decode(body)
+        except tombstone_v1.BadTombstone as error:
+            return Rejected(gateway.id, error.reason, security=False, name=name)
     if header.kind != "readings":
         batch = AdmittedBatch(id_, digest(payload), header.kind, [], header.cut_at_ms, note=body)
         return Admitted(batch, header.kid, header.clock.trusted)

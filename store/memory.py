@@ -16,6 +16,7 @@ from store.ports import (
     Conflict,
     EpochLedger,
     Latest,
+    Note,
     Quarantined,
     Span,
     Written,
@@ -41,7 +42,7 @@ class MemoryStore:
         self._stored_at: dict[Series, int] = {}
         self._too_late: set[tuple[Series, int, int, int]] = set()
         self._digests: dict[BatchId, bytes] = {}
-        self._notes: list[AdmittedBatch] = []
+        self._notes: list[Note] = []
         self._ranges: dict[tuple[str, str], Ranges] = defaultdict(Ranges)
         self._arrivals: list[Arrival] = []
         self._quarantined: list[Quarantined] = []
@@ -57,7 +58,7 @@ class MemoryStore:
         touched: dict[Series, set[int]] = defaultdict(set)
         repeated: list[BatchId] = []
         refused: list[tuple[BatchId, str]] = []
-        noted = False
+        noted: list[AdmittedBatch] = []
         for batch in batches:
             digest = self._digests.get(batch.id)
             if digest == batch.digest:
@@ -70,8 +71,7 @@ class MemoryStore:
                 seen.add(batch.id.seq, batch.id.seq)
                 counts["batches"] += 1
                 if batch.kind != "readings":
-                    self._notes.append(batch)
-                    noted = True
+                    noted.append(batch)
                 for series, columns in batch.rows:
                     for ts, count, quality in columns:
                         what = self._take(series, ts, count, quality, stored_at_ms, touched)
@@ -81,6 +81,7 @@ class MemoryStore:
         if spans or noted:
             n = ArrivalNo(len(self._arrivals) + 1)
             self._arrivals.append(Arrival(n, stored_at_ms, spans, backlog))
+            self._notes += [Note(b.id, b.kind, b.cut_at_ms, n, b.note) for b in noted]
         self._totals.update(counts)
         return Written(
             n,
@@ -213,6 +214,11 @@ class MemoryStore:
 
     def gateways(self) -> list[GatewayId]:
         return sorted({GatewayId(of) for of, _ in self._ranges} | set(self._statuses))
+
+    def notes(self, kind: str, after: int = 0, limit: int = 500) -> list[Note]:
+        found = [note for note in self._notes if note.kind == kind and note.n > after]
+        last = found[limit - 1].n if len(found) > limit else None
+        return [note for note in found if last is None or note.n <= last]
 
     def quarantined(self, after_id: int = 0, limit: int = 100) -> list[Quarantined]:
         return [q for q in self._quarantined if q.id > after_id][:limit]

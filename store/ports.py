@@ -97,6 +97,17 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What a gateway said besides readings: an event, a tombstone, a seal. ``body`` as it came."""
+
+    batch: BatchId
+    kind: str
+    cut_at_ms: int
+    n: int  # the arrival that brought it
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Latest:
     series: Series
     at_ms: int
@@ -161,6 +172,11 @@ class ReadingReader(Protocol):
     def ledger(self, gateway: GatewayId) -> dict[str, EpochLedger]: ...
 
     def gateways(self) -> list[GatewayId]: ...
+
+    def notes(self, kind: str, after: int = 0, limit: int = 500) -> list[Note]:
+        """Those of arrivals with ``n > after``, in order of arrival; of the last arrival all, so
+        there may be more than ``limit``."""
+        ...
 
     def quarantined(self, after_id: int = 0, limit: int = 100) -> list[Quarantined]: ...
 

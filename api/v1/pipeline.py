@@ -33,6 +33,20 @@ async def pipeline(_asked: Annotated[Nothing, Query()], context: InContext) -> R
                     "backlog": msgspec.to_builtins(gateway.status.backlog)
                     if gateway.status
                     else None,
+                    "lost": [
+                        {
+                            "epoch": one.stone.epoch,
+                            "first": one.stone.first,
+                            "last": one.stone.last,
+                            "missing_batches": one.missing,
+                            "readings": one.stone.readings,
+                            "from": one.stone.oldest_ms,
+                            "to": one.stone.newest_ms,
+                            "reason": one.stone.reason,
+                            "said_at": one.said_ms,
+                        }
+                        for one in gateway.lost
+                    ],
                 }
                 for gateway in now.gateways
             },

@@ -16,10 +16,12 @@ from domain.reading import NOT_VALID, Columns, GatewayId, ProbeId, Series
 from store.ports import (
     Arrival,
     ArrivalNo,
+    BatchId,
     Bucket,
     Conflict,
     EpochLedger,
     Latest,
+    Note,
     Quarantined,
     Span,
 )
@@ -30,6 +32,7 @@ from store.sqlite.spans import unpack
 PAGE_ROWS = 50_000
 PAGE_HOURS = 24 * 92
 OVERVIEW_HOURS = 24 * 8  # of all series
+_NEVER = 1 << 62
 TOTALS = ("stored", "duplicates", "conflicts", "quarantined", "batches", "too_late")
 
 _HOURS = "WITH RECURSIVE h(x) AS (VALUES(?1) UNION ALL SELECT x + 1 FROM h WHERE x < ?2) "
@@ -288,6 +291,16 @@ class SqliteReader:
     def statuses(self) -> dict[GatewayId, tuple[bytes, int]]:
         found = self._rows("SELECT gateway, body, received_at FROM status")
         return {GatewayId(gateway): (body, at_ms) for gateway, body, at_ms in found}
+
+    def notes(self, kind: str, after: int = 0, limit: int = 500) -> list[Note]:
+        found = self._rows(
+            "SELECT e.gateway, e.epoch, o.seq, o.kind, o.cut_at, o.n, o.body "
+            "FROM note o JOIN epoch e ON e.id = o.epoch WHERE o.kind = ?1 AND o.n > ?2 AND o.n <= "
+            "ifnull((SELECT n FROM note WHERE kind = ?1 AND n > ?2 ORDER BY n LIMIT 1 OFFSET ?3), "
+            "?4) ORDER BY o.n, e.gateway, e.id, o.seq",
+            (kind, after, limit - 1, _NEVER),
+        )
+        return [Note(BatchId(GatewayId(row[0]), *row[1:3]), *row[3:]) for row in found]
 
     def quarantined(self, after_id: int = 0, limit: int = 100) -> list[Quarantined]:
         found = self._rows(

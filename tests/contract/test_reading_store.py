@@ -282,6 +282,21 @@ def test_a_batch_without_readings_is_an_arrival_of_its_own(store: ReadingStore) 
     assert store.ledger(GATEWAY) == {"e1": EpochLedger(1, ())}
 
 
+def test_what_a_gateway_said_besides_readings_is_read_kind_by_kind_page_by_page(
+    store: ReadingStore,
+) -> None:
+    said = [batch(1, kind="event"), batch(2, kind="tombstone"), batch(3, kind="event")]
+    store.write([*said, batch(4, (NOON, 400, 0))], NOON)
+    store.write([batch(5, kind="event")], NOON)
+
+    page = store.notes("event", limit=1)
+
+    assert [(note.batch.seq, note.n) for note in page] == [(1, 1), (3, 1)]
+    assert [note.batch.seq for note in store.notes("event", page[-1].n, limit=1)] == [5]
+    assert [note.batch for note in store.notes("tombstone")] == [BatchId(GATEWAY, "e1", 2)]
+    assert store.notes("readings") == []
+
+
 # -- buckets ------------------------------------------------------------------------------
 
 

@@ -32,6 +32,8 @@ from traceability.epcis import Move, to_event
 from traceability.reader import open_trace_reader
 from traceability.settings import Settings as TraceSettings
 from wire.status_v1 import Clock, Status, encode
+from wire.tombstone_v1 import Tombstone
+from wire.tombstone_v1 import encode as encode_tombstone
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -86,6 +88,20 @@ class Builder:
         series = Series(ProbeId(probe), quantity)
         batch = AdmittedBatch(
             name, secrets.token_bytes(16), "readings", [(series, columns)], NOW_MS
+        )
+        self.readings.write([batch], NOW_MS - 1_000)
+
+    def given_up(self, batches: int, readings: int) -> None:
+        """The gateway was full, and so many of its batches went before the server had them."""
+        seqs = range(self._seq + 1, self._seq + 1 + batches)
+        self._seq = seqs.stop
+        stone = Tombstone(
+            "epoch-1", seqs.start, tuple(bytes([seq % 256]) * 32 for seq in seqs), readings,
+            NOW_MS - 40 * DAY_MS, NOW_MS - 39 * DAY_MS, "the outbox reached its limit",
+        )  # fmt: skip
+        name = BatchId(GatewayId("gw-east"), "epoch-1", self._seq)
+        batch = AdmittedBatch(
+            name, secrets.token_bytes(16), "tombstone", [], NOW_MS - DAY_MS, encode_tombstone(stone)
         )
         self.readings.write([batch], NOW_MS - 1_000)
 
@@ -181,6 +197,7 @@ def _readings(b: Builder) -> None:
     b.readings.quarantine("gw-east", "devices/x/readings", "not JSON", b"\x00garbage", NOW_MS - 1)
     status = encode(Status("online", "epoch-1", "0.1.0", clock=Clock(trusted=True)))
     b.readings.put_status(GatewayId("gw-east"), status, NOW_MS - 4_000)
+    b.given_up(batches=2, readings=1_200)
 
 
 def _lots(b: Builder) -> None:

@@ -293,6 +293,12 @@ def test_a_mistyped_code_is_explained_to_a_stranger_without_a_way_in(county: htt
     assert ">Back<" not in answer.text
 
 
+def test_the_pipeline_shows_what_a_gateway_had_to_let_go(person: httpx.Client) -> None:
+    person.get("/language", params={"to": "en"})
+
+    assert "1,200 readings are lost" in page(person, "/pipeline")
+
+
 def test_what_programs_can_ask_is_a_page(person: httpx.Client) -> None:
     text = page(person, "/api/docs?lang=en")
 

@@ -159,6 +159,15 @@ def test_alarms_are_those_of_the_rules(county: Client) -> None:
     assert versions[-1]["began_at_ms"] == critical["began_at_ms"]
 
 
+def test_what_a_gateway_had_to_let_go_is_named_with_its_times(county: Client) -> None:
+    pipeline = get(county, "/api/v1/pipeline")
+
+    [lost] = pipeline["gateways"]["gw-east"]["lost"]
+    assert lost["readings"] == 1_200
+    assert lost["missing_batches"] == lost["last"] - lost["first"] + 1 == 2
+    assert lost["from"] < lost["to"] < lost["said_at"]
+
+
 def test_the_pipeline_balances(county: Client) -> None:
     pipeline = get(county, "/api/v1/pipeline")
 

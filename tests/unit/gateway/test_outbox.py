@@ -1,5 +1,6 @@
 """What the outbox took is there until the server's receipt, after a crash at any point."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from gateway.outbox import (
     Sealer,
     Unfit,
 )
+from wire import tombstone_v1
 from wire.batch_v1 import MAX_WIDTH_MS, Clock, Header, digest, open_batch, unpack_readings
 from wire.receipt_v1 import Receipt
 
@@ -334,25 +336,80 @@ def test_ballast_is_held_while_there_is_room_and_given_up_when_there_is_none(
     assert not Ballast(tmp_path / "outbox.ballast", 1 << 60).hold()
 
 
+def noise(at: int, n: int) -> list[Row]:
+    """A batch's worth that no compression makes small."""
+    return [row(at + i, (i * 7919 + n * 104729) % 65536) for i in range(600)]
+
+
 def fill(outbox: Outbox, start: int) -> int:
-    """Take batches of noise until it is full; how many."""
-    for n in range(10_000):
-        at = start + n * 600
-        try:
-            take(outbox, *(row(at + i, (i * 7919 + n * 104729) % 65536) for i in range(600)))
-        except Full:
-            return n
-    raise AssertionError("never full")
+    """Take batches of noise until the limit is reached; how many."""
+    n = 0
+    while (level := outbox.level()).used < level.limit:
+        take(outbox, *noise(start + n * 600, n))
+        n += 1
+    return n
 
 
-def test_at_the_limit_nothing_unreceipted_is_deleted_and_nothing_more_is_taken(
+def lost(outbox: Outbox) -> list[tombstone_v1.Tombstone]:
+    batches = [outbox.payload(waiting.id) or b"" for waiting in outbox.waiting()]
+    opened = [open_batch(payload, lambda _gw, _kid: KEY) for payload in batches]
+    return [tombstone_v1.decode(body) for header, body in opened if header.kind == "tombstone"]
+
+
+def test_at_its_own_limit_the_oldest_goes_and_a_tombstone_names_exactly_what_went(
     tmp_path: Path,
 ) -> None:
-    with open_outbox(tmp_path, limit_bytes=1 << 20) as outbox:
-        n = fill(outbox, NOW)
+    digests: dict[int, bytes] = {}
+    with open_outbox(tmp_path, limit_bytes=1 << 18) as outbox:
+        n = 0
+        while not lost(outbox):
+            take(outbox, *noise(NOW + n * 600, n))
+            n += 1
+            digests |= {b.seq: digest(outbox.payload(b.id) or b"") for b in outbox.waiting()}
 
-        assert len(outbox.waiting()) == n
-        assert outbox.level().used >= 1 << 20
+        held = [b for b in outbox.waiting() if b.readings]
+        [stone] = lost(outbox)
+        assert stone.epoch == outbox.epoch
+        assert stone.first == 1
+        assert stone.digests == tuple(digests[seq] for seq in range(1, stone.last + 1))
+        assert stone.readings == 600 * stone.last
+        assert (stone.oldest_ms, stone.newest_ms) == (NOW, NOW + 600 * stone.last - 1)
+        assert min(b.seq for b in held) == stone.last + 1
+        assert stone.readings + sum(b.readings for b in held) == 600 * n
+        assert outbox.level().used < 1 << 18
+
+
+def test_a_gateway_long_without_a_link_accounts_for_every_reading_it_acknowledged(
+    tmp_path: Path,
+) -> None:
+    n = 0
+    for _ in range(4):  # starts
+        with open_outbox(tmp_path, limit_bytes=1 << 18) as outbox:
+            for _ in range(60):
+                take(outbox, *noise(NOW + n * 600, n))
+                n += 1
+
+    with open_outbox(tmp_path, limit_bytes=1 << 18) as outbox:
+        waiting = outbox.waiting()
+        stones = lost(outbox)
+    named = [(stone.epoch, seq) for stone in stones for seq in range(stone.first, stone.last + 1)]
+    assert len(named) == len(set(named))
+    assert sum(stone.readings for stone in stones) + sum(b.readings for b in waiting) == 600 * n
+    assert max(b.newest_ms for b in waiting) == NOW + 600 * n - 1
+
+
+def test_while_the_disk_is_short_nothing_is_given_up(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as outbox:
+        outbox._db.execute("PRAGMA max_page_count = 60")
+        taken = 0
+        with contextlib.suppress(Full):
+            while taken < 1_000:
+                take(outbox, *noise(NOW + taken * 600, taken))
+                taken += 1
+
+        assert taken < 1_000
+        assert sum(b.readings for b in outbox.waiting()) == 600 * taken
+        assert lost(outbox) == []
 
 
 def test_at_the_limit_receipted_batches_go_first_oldest_first(tmp_path: Path) -> None:
@@ -363,6 +420,7 @@ def test_at_the_limit_receipted_batches_go_first_oldest_first(tmp_path: Path) ->
         take(outbox, row(NOW - 1))
 
         assert len(outbox.waiting()) == n - n // 2 + 1
+        assert lost(outbox) == []
         assert all(outbox.payload(b.id) is not None for b in outbox.waiting())
 
 
@@ -377,8 +435,13 @@ def test_receipted_batches_make_room_also_after_the_clock_was_set_back(tmp_path:
 
 
 def test_a_failed_commit_leaves_no_hole_in_the_numbering(tmp_path: Path) -> None:
-    with open_outbox(tmp_path, limit_bytes=1 << 20) as outbox:
-        fill(outbox, NOW)
+    with open_outbox(tmp_path) as outbox:
+        outbox._db.execute("PRAGMA max_page_count = 60")
+        for n in range(100):
+            with contextlib.suppress(Full):
+                take(outbox, *noise(NOW + n * 600, n))
+        outbox._db.execute("PRAGMA max_page_count = 100000")
+        take(outbox, *noise(NOW, 100))
 
         headers = [header for header, _ in opened(outbox)]
         assert all(b.seq == a.seq + 1 for a, b in pairwise(headers))

@@ -8,7 +8,7 @@ from domain.reading import ProbeId, Quality, Series
 from ingest.admit import Admitted, Gateway, Rejected, admit, keep_rows, readmit_rows
 from store.ports import BatchId
 from tests.support.batches import AIR, KEY, MINUTE_MS, NOON_MS, Row, sealed
-from wire import topics
+from wire import tombstone_v1, topics
 
 GATEWAYS = {
     "g1": Gateway("g1", 7, {"k1": KEY}),
@@ -83,6 +83,16 @@ def test_a_wrong_topic_or_tag_is_a_security_event_and_names_the_batch_if_it_can(
     outcome = rejected(topic, payload)
 
     assert (outcome.reason, outcome.security, outcome.name) == (reason, True, name)
+
+
+def test_a_tombstone_enters_with_its_words_and_one_that_says_nothing_is_refused() -> None:
+    body = tombstone_v1.encode(tombstone_v1.Tombstone("e0", 1, (bytes(32),), 600, 0, 1, "why"))
+
+    outcome = admitted(sealed(4, body=body, kind="tombstone"))
+    refused = rejected(TOPIC, sealed(5, body=b"\x80", kind="tombstone"))
+
+    assert (outcome.batch.kind, outcome.batch.note) == ("tombstone", body)
+    assert (refused.reason, refused.name) == ("unreadable tombstone", ("e1", 5))
 
 
 def test_a_body_that_cannot_be_read_behind_a_right_tag_is_refused_without_alarm() -> None:
