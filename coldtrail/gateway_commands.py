@@ -55,3 +55,62 @@ def list_all(*, data: Data = HERE) -> None:
         keys = f"missing: coldtrail gateway add {g.id}" if g.id in keyless else "ok"
         table.add_row(g.id, edge.role, str(g.partition), edge.mqtt_url, keys)
     Console().print(table)
+
+
+device = App(name="device", help="Users of their own for single devices, in force within a second.")
+app.command(device)
+Which = Annotated[str, Parameter(name="--gateway", help="Its id; the folder's first by default.")]
+
+
+@device.command(name="add")
+def add_device(name: str, /, *hears: str, data: Data = HERE, gateway: Which = "") -> None:
+    """Let a device in under its own name and password; again, to see where the password is.
+
+    Parameters
+    ----------
+    name
+        Its user, and its name in devices/NAME/readings.
+    hears
+        Topic filters that it may subscribe to: a bridge that takes commands needs its own,
+        Zigbee2MQTT for example zigbee2mqtt/#.
+    """
+    from gateway.devices import Unfit, add
+
+    edge = _edge(data, gateway)
+    try:
+        path = add(edge.devices, name, hears)
+    except Unfit as error:
+        raise settings.Wrong(str(error)) from error
+    print(f"device {name}: password in {path}")
+    print(f"  MQTT:  {edge.mqtt_url}, user `{name}`, topic devices/{name}/readings")
+    print(f"  HTTP:  POST {edge.lan_url}/devices/{name}/readings, user and password, or")
+    print("         `Authorization: Bearer` and the password")
+
+
+@device.command(name="list")
+def list_devices(*, data: Data = HERE, gateway: Which = "") -> None:
+    """Users of single devices, and what each may listen to."""
+    from gateway.devices import in_folder
+
+    table = Table("device", "hears", box=None)
+    for user in in_folder(str(_edge(data, gateway).devices)):
+        table.add_row(user.username, " ".join(user.hears) or "–")
+    Console().print(table)
+
+
+@device.command(name="remove")
+def remove_device(name: str, /, *, data: Data = HERE, gateway: Which = "") -> None:
+    """Shut a device out; its readings stay."""
+    from gateway.devices import remove
+
+    if not remove(_edge(data, gateway).devices, name):
+        raise settings.Wrong(f"there is no device {name[:80]!r}")
+    print(f"device {name} is shut out within a second.")
+
+
+def _edge(data: Path, gateway: str) -> settings.Edge:
+    edges = settings.load(data).edges()
+    edge = next((e for e in edges if gateway in ("", e.gateway.id)), None)
+    if edge is None:
+        raise settings.Wrong(f"no gateway {gateway[:80]!r} here")
+    return edge

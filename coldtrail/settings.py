@@ -200,6 +200,11 @@ class Edge:
         """Pinned at enrolment: whose config counts."""
         return self.keys / "server.pub"
 
+    @property
+    def devices(self) -> Path:
+        """Users of their own for single devices."""
+        return self.keys / "devices"
+
     def port(self, offset: int) -> int:
         """0 MQTT, 1 NATS, 2 the page on the LAN."""
         return self.port_base + EDGE_PORTS + 3 * self.index + offset
@@ -217,6 +222,10 @@ class Edge:
     @property
     def mqtt_url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port(0)}"
+
+    @property
+    def lan_url(self) -> str:
+        return f"http://127.0.0.1:{self.port(2)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +351,7 @@ class Installation:
             device_users=[
                 DeviceUser(username="installer", password_file=str(keys / "installer.password"))
             ],
+            devices_folder=str(edge.devices),
             uplink_url=g.uplink_url or self.broker_url,
             uplink_username=f"gw-{g.id}",
             uplink_password_file=str(keys / "uplink.password"),
@@ -357,6 +367,7 @@ class Installation:
             window_bytes_live=g.window_bytes_live,
             window_bytes_backlog=g.window_bytes_backlog,
             lan_page_port=edge.port(2),
+            lan_host=self.file.network.listen,
         )
 
     def ingest_settings(self) -> "ingest.settings.Settings":

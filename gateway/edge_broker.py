@@ -32,8 +32,11 @@ SERVERS_OWN = ("$JS.>", "$MQTT.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "devic
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """``hears``: topic filters that a device may subscribe to; a bridge needs its commands."""
+
     username: str
     password: str
+    hears: tuple[str, ...] = ()
 
 
 class Unavailable(Exception):
@@ -99,7 +102,7 @@ def users(gateway: User, api: User | None, devices: Sequence[User] = ()) -> str:
     # Any topic but the servers' own: a topic that is forbidden is acknowledged and discarded
     # (measured), one that no decoder knows is acknowledged and kept in quarantine.
     own = ", ".join(_quoted(subject) for subject in SERVERS_OWN)
-    rows += [_user(d, f'publish: {{deny: [{own}]}}, subscribe: {{deny: [">"]}}') for d in devices]
+    rows += [_user(d, f"publish: {{deny: [{own}]}}, subscribe: {_hears(d)}") for d in devices]
     return "users: [\n" + "".join(f"  {row}\n" for row in rows) + "]\n"
 
 
@@ -183,6 +186,17 @@ def _ask(link: socket.socket, said: BinaryIO, verb: str, body: bytes) -> _Answer
             case _:
                 continue
     raise Unavailable("the broker closed the connection")
+
+
+def _hears(device: User) -> str:
+    """Nothing, unless named: who subscribes with a session and never comes back holds every
+    message in the broker's store, until it is full for all."""
+    subjects: list[str] = []
+    for filter_ in device.hears:
+        subject = filter_.replace("/", ".").replace("+", "*").replace("#", ">")
+        subjects += [subject, subject.removesuffix(".>")] if subject.endswith(".>") else [subject]
+    allowed = ", ".join(_quoted(subject) for subject in subjects)
+    return f"{{allow: [{allowed}]}}" if allowed else '{deny: [">"]}'
 
 
 def _user(user: User, permissions: str) -> str:

@@ -7,6 +7,9 @@ late one would acknowledge a stranger's message.
 
 Once there is no room, the connection is dropped and nothing is acknowledged; the broker
 keeps what it holds for this session, and the gateway comes back when there is room.
+
+What comes another way (HTTP, a poller) takes the same queue, and is answered at the same
+moment.
 """
 
 import logging
@@ -14,7 +17,7 @@ import os
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
@@ -47,11 +50,23 @@ IDLE_CUT_EVERY_S = 60.0  # while nobody listens, small batches would only cost
 FULL_RETRY_S = 5.0
 CHARGE_RETRY_S = 1.0
 SENTINEL_RETRY_S = 2.0
+HAND_IN_S = 30.0
 _REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a message: readings on disk, and why not all of it is one."""
+
+    stored: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
+    """``answer`` is set for what did not come through the broker: its sender waits for the
+    commit, and is told None when there was none and it must keep what it has."""
+
     topic: str
     payload: bytes
     mid: int
@@ -59,6 +74,7 @@ class Message:
     retained: bool
     late: bool  # delivered again, or queued before this connection: it arrived at some time before
     connection: int
+    answer: Callable[[Outcome | None], None] | None = None
 
 
 class Inbox:
@@ -75,10 +91,12 @@ class Inbox:
     def put(self, message: Message) -> None:
         with self._changed:
             self._changed.wait_for(self._has_room)
-            if not self._refusing:
-                self._items.append(message)
-                self._bytes += len(message.payload)
-                self._changed.notify_all()
+            if self._refusing:
+                _tell_nothing_was_kept([message])
+                return
+            self._items.append(message)
+            self._bytes += len(message.payload)
+            self._changed.notify_all()
 
     def take(self, timeout_s: float) -> list[Message]:
         """What has arrived, at most a group; empty after the timeout."""
@@ -98,18 +116,20 @@ class Inbox:
             return group
 
     def clear(self) -> None:
-        """Drop what is not committed: the broker sends it again."""
+        """Drop what the broker brought and is not committed: it sends it again."""
         with self._changed:
-            self._items.clear()
-            self._bytes = 0
+            self._items = deque(message for message in self._items if message.answer is not None)
+            self._bytes = sum(len(message.payload) for message in self._items)
             self._changed.notify_all()
 
     def refuse(self, *, refusing: bool) -> None:
         """While refusing, ``put`` drops at once, so that nobody waits for room."""
         with self._changed:
             self._refusing = refusing
+            _tell_nothing_was_kept(self._items)
+            self._items.clear()
+            self._bytes = 0
             self._changed.notify_all()
-        self.clear()
 
     def close(self) -> None:
         """For good: nobody waits any longer, and what comes is dropped."""
@@ -119,6 +139,12 @@ class Inbox:
 
     def _has_room(self) -> bool:
         return self._refusing or (len(self._items) < QUEUE_MESSAGES and self._bytes < QUEUE_BYTES)
+
+
+def _tell_nothing_was_kept(messages: Iterable[Message]) -> None:
+    for message in messages:
+        if message.answer is not None:
+            message.answer(None)
 
 
 class Admission:
@@ -206,6 +232,7 @@ class Receiver:
         on_cut: Callable[[list[Waiting]], None],
         take_charge: Callable[[], None],
         stop: threading.Event,
+        users_changed: Callable[[], bool],
         foreign: Sequence[decoders.Decoder] = (),
     ) -> None:
         self._outbox = outbox
@@ -215,6 +242,7 @@ class Receiver:
         self._linked = linked
         self._on_cut = on_cut
         self._take_charge = take_charge
+        self._users_changed = users_changed
         self._stop = stop
         self._inbox = Inbox()
         self._admission = Admission(gateway, foreign, outbox.certificates())
@@ -224,6 +252,7 @@ class Receiver:
         self._caught_up = False
         self._announce_at_s = monotonic()
         self._subscribed = threading.Event()
+        self._charged = False
         self._cut_at_s = monotonic()
         self._charge_at_s = monotonic()
         self.full = False
@@ -256,17 +285,36 @@ class Receiver:
         if not self.full:
             self._commit([], cut=self._outbox.pending() > 0)
 
+    def hand_in(self, topic: str, payload: bytes) -> Outcome | None:
+        """A message that did not come through the broker: what became of it, once it is on
+        disk. None when it was not kept; the sender still has it then. Any thread but ours."""
+        told: list[Outcome | None] = []
+        done = threading.Event()
+
+        def answer(outcome: Outcome | None) -> None:
+            told.append(outcome)
+            done.set()
+
+        self._inbox.put(Message(topic, payload, 0, 0, False, False, 0, answer))
+        return told[0] if done.wait(HAND_IN_S) else None
+
     def _charge(self) -> None:
-        """Subscribed: the broker may let devices in. Tried again until it did."""
-        if not self._subscribed.is_set() or monotonic() < self._charge_at_s:
+        """Subscribed: the broker may let devices in. Tried again until it did, and done again
+        when there are other devices."""
+        if monotonic() < self._charge_at_s:
+            return
+        if self._charged and self._users_changed():
+            self._subscribed.set()
+        self._charge_at_s = monotonic() + CHARGE_RETRY_S
+        if not self._subscribed.is_set():
             return
         try:
             self._take_charge()
         except Unavailable as error:
             log.warning("edge broker not in our charge yet", extra={"error": str(error)})
-            self._charge_at_s = monotonic() + CHARGE_RETRY_S
         else:
             self._subscribed.clear()
+            self._charged = True
 
     def _announce(self) -> None:
         """Send this connection's sentinel through the same queue that the devices' messages
@@ -298,28 +346,34 @@ class Receiver:
         if not group and not cut:
             return
         try:
-            self._commit(group, cut=cut)
+            outcomes = self._commit(group, cut=cut)
         except Full as error:
+            _tell_nothing_was_kept(group)
             self._wait_for_room(error)
             return
-        for message in group:
-            if message.qos and message.connection == self._connection:
+        for message, outcome in zip(group, outcomes, strict=True):
+            if message.answer is not None:
+                message.answer(outcome)
+            elif message.qos and message.connection == self._connection:
                 self._client.ack(message.mid, message.qos)
 
-    def _commit(self, group: list[Message], *, cut: bool) -> None:
+    def _commit(self, group: list[Message], *, cut: bool) -> list[Outcome]:
         now_ms = self._now_ms()
         clock = self._clock()
         rows: list[Row] = []
         unfit: list[Unfit] = []
+        outcomes: list[Outcome] = []
         for message in group:
-            if message.retained:
-                continue  # the broker's memory of something old, not a measurement now
+            if message.retained:  # the broker's memory of something old, not a measurement now
+                outcomes.append(Outcome(0))
+                continue
             more, bad = self._admission.admit(message, now_ms, clock.trusted)
             rows += more
             if bad is not None:
                 unfit.append(bad)
+            outcomes.append(Outcome(len(more), bad.reason if bad else ""))
         if not rows and not unfit and not cut:
-            return
+            return outcomes
         made = self._outbox.take(
             rows, unfit, now_ms, clock, cut=cut, certificates=self._admission.learnt
         )
@@ -328,6 +382,7 @@ class Receiver:
             self._cut_at_s = monotonic()
         if made:
             self._on_cut(made)
+        return outcomes
 
     def _wait_for_room(self, error: Full) -> None:
         log.error("outbox is full: nothing is acknowledged", extra={"error": str(error)})
@@ -383,6 +438,7 @@ class Receiver:
         log.info("edge broker connected")
         self._sentinel = self._sentinels + os.urandom(8).hex()
         self._announce_at_s = monotonic()
+        self._charge_at_s = monotonic()
         self._subscribed.set()
 
     def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway import clock as clocks
-from gateway import edge_broker, keys
+from gateway import device_http, devices, edge_broker, keys, lan
 from gateway.config import Configured
 from gateway.decoders import foreign
 from gateway.outbox import Outbox, Sealer
@@ -44,8 +44,21 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             disk_reserve_bytes=settings.disk_reserve_bytes,
         ) as outbox:
             receiver, uplink, halt = _parts(settings, outbox, key, now_ms)
+            parts = [("receive", receiver.run), ("uplink", uplink.run)]
+            if settings.lan_page_port:
+                parts.append(("lan", _lan(settings, receiver, halt)))
             gc.freeze()  # what is loaded now lives as long as the process
-            _run_until(stop, halt, [("receive", receiver.run), ("uplink", uplink.run)])
+            _run_until(stop, halt, parts)
+
+
+def _lan(settings: Settings, receiver: Receiver, halt: threading.Event) -> Callable[[], None]:
+    readings = device_http.Readings(
+        lambda: devices.users(settings),
+        {user.username for user in settings.device_users},
+        receiver.hand_in,
+    )
+    routes = {("POST", "devices"): readings.post}
+    return lambda: lan.serve(settings.lan_host, settings.lan_page_port, routes, halt)
 
 
 def _parts(
@@ -85,6 +98,7 @@ def _parts(
         linked=uplink.linked,
         on_cut=lambda _batches: uplink.wake(),
         take_charge=lambda: _take_charge(settings),
+        users_changed=devices.Watch(settings).changed,
         stop=halt,
         foreign=foreign.load(),
     )
@@ -108,10 +122,7 @@ def _take_charge(settings: Settings) -> None:
             Path(settings.edge_broker_pid_file),
             edge_broker.User(settings.edge_username, keys.password(settings.edge_password_file)),
             api,
-            [
-                edge_broker.User(u.username, keys.password(u.password_file))
-                for u in settings.device_users
-            ],
+            devices.users(settings),
         )
 
 

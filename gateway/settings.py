@@ -35,7 +35,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edge_nats_url: str = ""  # nats://127.0.0.1:18811; "" where the edge broker is no NATS
     edge_nats_username: str = ""
     edge_nats_password_file: str = ""
-    device_users: list[DeviceUser] = []
+    device_users: list[DeviceUser] = []  # for any device
+    devices_folder: str = ""  # a user per device: NAME.password, and NAME.hears where it listens
     clock_trust: Literal["kernel", "host"] = "kernel"
     cut_every_s: float = 1.0
     window_bytes_live: int = 1 << 18
@@ -43,4 +44,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit_bytes: int = 2 << 30
     disk_reserve_bytes: int = 256 << 20
     edge_stream_bytes: int = 256 << 20  # cap of the edge broker's message stream
-    lan_page_port: int = 0
+    lan_page_port: int = 0  # 0: nothing is served
+    lan_host: str = "127.0.0.1"

@@ -170,14 +170,14 @@ class Device:
     """Publishes as a sensor would, QoS 1; ``acknowledged`` is what it may forget. At most 65,535
     messages, because paho then uses its numbers again."""
 
-    def __init__(self, port: int, password: str = "device") -> None:  # noqa: S107  # of a test
+    def __init__(self, port: int, password: str = "device", *, username: str = "device") -> None:  # noqa: S107  # of a test
         self._numbers: dict[int, int] = {}
         self._mids: list[int] = []
         self.connected = threading.Event()
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=f"device-{os.urandom(4).hex()}"
         )
-        self._client.username_pw_set("device", password)
+        self._client.username_pw_set(username, password)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         self._client.reconnect_delay_set(0.1, 0.5)  # type: ignore[arg-type]  # floats are fine

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.edge_broker import Unavailable, User, keep_out, let_in
 from tests.integration.gateway.rig import Server, digest, now_ms, running, stream_settings
-from tests.support.servers import wait_until
+from tests.support.servers import free_port, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -361,7 +361,7 @@ def test_a_second_gateway_on_the_same_outbox_does_not_start(tmp_path: Path) -> N
 
 
 def test_a_gateway_stays_below_60_mb(tmp_path: Path) -> None:
-    with running(tmp_path) as (rig, server, device):
+    with running(tmp_path, lan_page_port=free_port()) as (rig, server, device):
         rig.gateway.start()
         start = now_ms() - 86_400_000
         for i in range(20):
