@@ -49,6 +49,20 @@ class Activity:
     stocked: tuple[Span, ...]
     removals: tuple[tuple[int, str], ...]  # (instant, probe)
 
+    def spans(self, cause: str) -> tuple[Span, ...]:
+        """When people's work excused the room: loading, precool, standby or maintenance."""
+        match cause:
+            case "loading":
+                return self.loading
+            case "precool":
+                return tuple((cooling.begin, cooling.end) for cooling in self.precooling)
+            case "standby":
+                return self.standby
+            case "maintenance":
+                return self.maintenance
+            case _:
+                return ()
+
 
 def activity(actions: Sequence[Action]) -> Activity:
     """``actions`` by (at, order recorded)."""

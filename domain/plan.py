@@ -13,6 +13,7 @@ from domain.judgement import Action, Rule
 from domain.profile import ResolvedRule, resolve
 from domain.screening import LOOK_AHEAD
 from domain.span import SINCE_EVER, Span, united
+from domain.suppression import off_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,9 @@ class Plan:
         """No reading changes what was measured longer than this before it."""
         return LOOK_AHEAD * max(rule.interval_ms for _, rule in self.rules)
 
-    @property
-    def precoolings(self) -> tuple[Span, ...]:
-        return tuple((c.begin, c.end) for c in self.activity.precooling)
-
-    def high_off(self) -> list[Span]:
-        """When the rules of the warm side are off; ``low_off`` those of the cold side."""
-        return united((*self.activity.standby, *self.activity.maintenance, *self.precoolings))
-
-    def low_off(self) -> list[Span]:
-        return united((*self.activity.standby, *self.activity.maintenance))
+    def off(self, code: str) -> list[Span]:
+        """When people had switched the rule off."""
+        return united(s for cause in sorted(off_by(code)) for s in self.activity.spans(cause))
 
     def removals(self, probe: str) -> list[int]:
         return [at for at, removed in self.activity.removals if removed == probe]

@@ -100,10 +100,11 @@ def predictions(
     door = united((begin, end + DOOR_SHUT_MS) for begin, end in opened)
     excused = united((*causes.defrost, *heard.known.activity.loading))
     states: list[dict[str, PredictState]] = []
-    for direction, predicts, off in (
-        (HIGH, heard.rule.predicts_high, heard.known.high_off()),
-        (FREEZE, heard.rule.predicts_freeze, heard.known.low_off()),
+    for direction, predicts in (
+        (HIGH, heard.rule.predicts_high),
+        (FREEZE, heard.rule.predicts_freeze),
     ):
+        off = heard.known.off(direction.code)
         codes = (*direction.warnings, direction.critical)
         states.append({})
         for source in heard.of(*SAMPLES):
@@ -117,13 +118,15 @@ def predictions(
                 for a in heard.alarms
                 if a.code in codes and probe_of(a.source) == probe_of(source)
             )
+            around = Surroundings(off, excused, door, plant_off, limited)
+            heard.around[direction.code, source] = around
             states[-1][source], alarms = advance_prediction(
                 source,
                 direction,
                 state,
                 list(heard.events(source)),
                 heard.rule,
-                Surroundings(off, excused, door, plant_off, limited),
+                around,
                 heard.gap_ms,
                 heard.slice,
             )
