@@ -18,14 +18,21 @@ from domain.suppression import off_by
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``rules``: (from_ms, rule), ascending; the first from the beginning of time."""
+    """``rules``: (from_ms, rule), ascending; the first from the beginning of time. ``written``:
+    the same as people wrote them."""
 
     rules: tuple[tuple[int, ResolvedRule], ...]
     activity: Activity
+    written: tuple[tuple[int, Rule], ...]
 
     def rule_at(self, at_ms: int) -> ResolvedRule:
-        i = bisect_right(self.rules, at_ms, key=lambda entry: entry[0])
-        return self.rules[max(i - 1, 0)][1]
+        return self.rules[self._place(at_ms)][1]
+
+    def written_at(self, at_ms: int) -> Rule:
+        return self.written[self._place(at_ms)][1]
+
+    def _place(self, at_ms: int) -> int:
+        return max(bisect_right(self.rules, at_ms, key=lambda entry: entry[0]) - 1, 0)
 
     @property
     def look_ahead_ms(self) -> int:
@@ -44,16 +51,20 @@ def plan(rules: Sequence[Rule], actions: Sequence[Action], horizon_ms: int) -> P
     """Actions after the horizon are not known yet. Raises ``Impossible``."""
     known = [action for action in actions if action.at_ms <= horizon_ms]
     changes = [action for action in known if action.kind == "rule_changed"]
-    resolved: list[tuple[int, ResolvedRule]] = []
+    found: dict[int, tuple[ResolvedRule, Rule]] = {}  # of one instant the last stands
     for i, rule in enumerate(rules):
         begin = SINCE_EVER if i == 0 else rule.from_ms
         end = rules[i + 1].from_ms if i + 1 < len(rules) else None
         if begin > horizon_ms:
             break
-        resolved.append((begin, resolve(rule)))
+        found[begin] = resolve(rule), rule
         for change in changes:
             if change.at_ms >= begin and (end is None or change.at_ms < end):
-                changed = replace(rule, overrides=change.detail.get("overrides", {}))
-                resolved.append((change.at_ms, resolve(changed)))
-    latest = dict(resolved)  # of one instant the last stands
-    return Plan(tuple(sorted(latest.items(), key=lambda entry: entry[0])), activity(known))
+                overrides = change.detail.get("overrides", {})
+                changed = replace(rule, from_ms=change.at_ms, overrides=overrides)
+                found[change.at_ms] = resolve(changed), changed
+    return Plan(
+        tuple((at, found[at][0]) for at in sorted(found)),
+        activity(known),
+        tuple((at, found[at][1]) for at in sorted(found)),
+    )
