@@ -86,6 +86,7 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
     return {
         "now": now,
         "chart": svg(chart) if chart else None,
+        "drawn": (chart.from_ms, chart.to_ms) if chart else None,
         "names": [trace.name for trace in chart.traces] if chart else [],
         "span": span,
         "spans": list(SPANS),

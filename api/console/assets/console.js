@@ -27,6 +27,14 @@
       })
       .catch(function () { stale.hidden = false; });
   }
+  document.documentElement.classList.add("scripted");
+  document.addEventListener("click", function (e) {
+    var drawn = e.target.closest && e.target.closest("[data-why]");
+    if (!drawn) { return; }
+    var box = drawn.getBoundingClientRect(), from = +drawn.dataset.from, to = +drawn.dataset.to;
+    var at = from + (e.clientX - box.left) / box.width * (to - from);
+    location.href = drawn.dataset.why + "?at=" + Math.floor(at / 60000) * 60000;
+  });
   document.addEventListener("visibilitychange", function () { if (waiting) { renew(); } });
   document.addEventListener("focusout", function () { if (waiting) { setTimeout(renew, 200); } });
   if (!window.EventSource) { return; }
