@@ -43,6 +43,10 @@ class Plan:
         """When people had switched the rule off."""
         return united(s for cause in sorted(off_by(code)) for s in self.activity.spans(cause))
 
+    def lags(self, probe: str) -> list[tuple[int, int]]:
+        """(from, time constant in ms), oldest first."""
+        return [(at, lag_ms) for at, of, lag_ms in self.activity.lags if of == probe]
+
     def removals(self, probe: str) -> list[int]:
         return [at for at, removed in self.activity.removals if removed == probe]
 

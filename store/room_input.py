@@ -27,13 +27,21 @@ def rules_of(records: RecordsReader, room: RoomId) -> list[Rule]:
 def actions_of(
     records: RecordsReader, room: RoomId, assigned: Sequence[Assignment]
 ) -> list[Action]:
-    """What people did, and the end of each assignment: the probe left the room."""
+    """What people did, the end of each assignment (the probe left the room), and how slow each
+    probe is by its papers."""
     actions = [Action(a.at_ms, a.kind, a.by, a.detail) for a in records.actions(room)]
     actions += [
         Action(a.to_ms, "probe_removed", "", {"probe": a.probe})
         for a in assigned
         if a.to_ms is not None
     ]
+    for probe in sorted({a.probe for a in assigned}):
+        lag_s = 0
+        for papers in records.papers(probe):
+            if papers.lag_s != lag_s:
+                lag_s = papers.lag_s
+                detail = {"probe": probe, "lag_ms": lag_s * 1000}
+                actions.append(Action(papers.from_ms, "probe_lag", "", detail))
     return sorted(actions, key=lambda a: a.at_ms)
 
 
