@@ -24,6 +24,7 @@ from api.console import (
     people_pages,
     pipeline_pages,
     places,
+    probe_pages,
     reference_pages,
     setup_pages,
     signin,
@@ -46,7 +47,7 @@ MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
 PAGES = (
     assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, explain_pages,
-    lot_pages, pipeline_pages, reference_pages,
+    lot_pages, pipeline_pages, probe_pages, reference_pages,
 )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.advice import advice_of, text_of
 from api.alarms import note_cause
-from api.console.language import Words
+from api.console.language import LANGUAGES, Words
 from api.context import Caller, Context, InContext
 from api.explaining import as_json, explained
 from api.problems import NotYet, Problem
@@ -75,6 +76,26 @@ def _now(one: RoomNow) -> dict[str, Any]:
         "pauses": [pause.cause for pause in one.pauses],
         "silent": one.silent,
     }
+
+
+@router.get("/rooms/{room}/advice")
+async def advice(room: str, _asked: Annotated[Nothing, Query()], context: InContext) -> Response:
+    """What is worth knowing of the room and no alarm: a wet humidity sensor, sweating goods,
+    ethylene, defrosts that no controller tells of, probes due for calibration. Nothing of it is
+    ever sent at night."""
+    known(context, room)
+    now = rooms_now(context)[RoomId(room)]
+    texts = {lang: Words(lang, context.zone, context.now_ms()) for lang in LANGUAGES}
+    return reply(
+        {
+            "room": room,
+            "advice": [
+                {"code": one.code, "how": one.how, "detail": one.said}
+                | {lang: text_of(one, words, context.registry()) for lang, words in texts.items()}
+                for one in advice_of(context, now)
+            ],
+        }
+    )
 
 
 class WhichCase(Asked):
