@@ -12,10 +12,11 @@ from decimal import Decimal
 
 from domain.decision import Notice
 from domain.incident import DAY_MS, LIMIT_CODES, LOCAL_OFFSET_MS, MINUTE_MS, Known
-from domain.template import Filled, fill
 
 ONE_PART, MANY_PARTS = 70, 67
 _LETTERS, _DIGITS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789"  # none that is misread for another
+
+DRILL = "DRILL"  # a code that no rule has
 
 LOW_SIDE = frozenset(
     {"WARN_LOW", "WARN_CHILL", "CRIT_LOW", "CRIT_FREEZE", "CRIT_CHILL_CUM", "WHO_FREEZE"}
@@ -78,9 +79,15 @@ _WORDS = {
     "SENSOR_STUCK": _Words("探头读数不变", "probe stuck", "请查探头", "Check the probe"),
     "SENSOR_DISAGREE": _Words("探头读数不一", "probes disagree", "请查探头", "Check probes"),
     "LOW_BATTERY_WARN": _Words("电池电量低", "battery low", "请换电池", "Change battery"),
+    DRILL: _Words("演练", "drill", "请回复", "Please reply"),
     "WARN_RH": _Words("湿度超限", "humidity out of band", "请查加湿和门", "Check humidity"),
 }  # fmt: skip
 _ORDER = {code: rank for rank, code in enumerate(_WORDS)}
+
+
+def spoken_of(code: str) -> bool:
+    """There are words for it: some rule has this code."""
+    return code in _WORDS and code != DRILL
 
 
 def parts(text: str) -> int:
@@ -108,68 +115,13 @@ def compose(
         return _power(notice.sites, zh, limit)
     if notice.kind == "digest":
         return _digest(notice, places, zh, limit)
-    told = _of_a_room(notice, places[notice.room], code)
-    return _fit(_in_chinese(told) if zh else _in_english(told), limit)
-
-
-def templated(
-    notice: Notice, places: Mapping[str, Place], lang: str, code: str = ""
-) -> Filled | None:
-    """The same as a template with its variables, for carriers that send nothing else; None when
-    no template stands for it."""
-    zh = lang != "en"
-    end = "zh" if zh else "en"
-    if notice.sites:
-        values = {"count": str(len(notice.sites)), "place": ", ".join(notice.sites)}
-        return fill(f"power-{end}", values)
-    if notice.kind == "digest":
-        return _digest_filled(notice, places, zh)
-    t = _of_a_room(notice, places[notice.room], code)
-    goods = t.place.goods_zh if zh else t.place.goods_en
-    same_day = _day(t.since_ms) == _day(t.last_ms)
-    values = {
-        "place": t.place.name_zh if zh else t.place.name_en,
-        "goods": goods or ("货物" if zh else "goods"),
-        "value": t.value,
-        "what": t.words.zh if zh else t.words.en,
-        "todo": t.words.do_zh if zh else t.words.do_en,
-        "since": _clock(t.since_ms),
-        "until": ("" if same_day else _day(t.last_ms)) + _clock(t.last_ms),
-        "minutes": str(_minutes(t.since_ms, t.last_ms)),
-        "code": code,
-    }
-    if t.kind in ("past", "corrected"):
-        values["since"] = _day(t.since_ms) + _clock(t.since_ms)
-        return fill(f"{t.kind}-{end}", values)
-    if not code:
-        return None
-    return fill(f"{t.kind}-{'figure' if t.value else 'state'}-{end}", values)
-
-
-def _digest_filled(notice: Notice, places: Mapping[str, Place], zh: bool) -> Filled | None:
-    rooms = {room for room, _ in notice.about}
-    if not rooms:
-        return None
-    room, lead = min(
-        ((room, known.code) for room, known in notice.about),
-        key=lambda one: (_ORDER.get(one[1], 999), one[0]),
-    )
-    words = _WORDS.get(lead) or _Words(lead, lead, "", "")
-    place = places[room]
-    values = {
-        "count": str(len(rooms)),
-        "place": place.name_zh if zh else place.name_en,
-        "what": words.zh if zh else words.en,
-    }
-    return fill("digest-zh" if zh else "digest-en", values)
-
-
-def _of_a_room(notice: Notice, place: Place, code: str) -> "_Told":
+    if DRILL in notice.codes:
+        return _fit(_drill(notice, places[notice.room], zh, code), limit)
     about = [known for _, known in notice.about]
     lead = min(notice.codes, key=lambda c: (c not in LIMIT_CODES, _ORDER.get(c, 999)))
-    return _Told(
+    told = _Told(
         kind=notice.kind,
-        place=place,
+        place=places[notice.room],
         lead=lead,
         words=_WORDS.get(lead) or _Words(lead, lead, "请查看", "Please check"),
         value=_value(lead, about),
@@ -178,6 +130,7 @@ def _of_a_room(notice: Notice, place: Place, code: str) -> "_Told":
         last_ms=max((k.cleared_ms or notice.at_ms for k in about), default=notice.at_ms),
         code=code,
     )
+    return _fit(_in_chinese(told) if zh else _in_english(told), limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +224,25 @@ def _in_english(t: _Told) -> list[tuple[str, int]]:
                 (f" since {_clock(t.since_ms)}", 4), (f". {t.words.do_en}", 3),
                 (f". Reply 1 {t.code}" if t.code else "", 1),
             ]  # fmt: skip
+
+
+def _drill(notice: Notice, place: Place, zh: bool, code: str) -> list[tuple[str, int]]:
+    if notice.kind == "clear":
+        began_ms = min((k.began_ms for _, k in notice.about), default=notice.at_ms)
+        minutes = _minutes(began_ms, notice.at_ms)
+        if zh:
+            return [("演练结束:", 0), (place.name_zh, 0), (f",共{minutes}分钟", 1), ("。谢谢", 2)]
+        return [("Drill over: ", 0), (place.name_en, 0), (f", {minutes} min", 1), (". Thanks", 2)]
+    again = notice.kind != "raise"
+    if zh:
+        return [
+            ("演练:", 0), ("无人确认," if again else "", 3), (place.name_zh, 0),
+            ("测试报警,货物无事", 1), ("。收到请", 2), (f"回1确认 {code}" if code else "", 0),
+        ]  # fmt: skip
+    return [
+        ("DRILL: ", 0), ("unanswered, " if again else "", 3), (place.name_en, 0),
+        (" test alarm, goods are fine", 1), (f". Reply 1 {code}" if code else "", 0),
+    ]  # fmt: skip
 
 
 def _fit(said: Sequence[tuple[str, int]], limit: int) -> str:

@@ -2,13 +2,27 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from domain.calibration import LONGEST_LAG_S, Check, Papers
+from domain.message import spoken_of
 from domain.quantity import QUANTITIES
+from domain.roster import DAYS, Shift
 from store.records.errors import Refused
-from store.records.ports import ROLES, ROOM_KINDS, SITE_KINDS, Duty, Lot, Person, Region, Room, Site
+from store.records.ports import (
+    ROLES,
+    ROOM_KINDS,
+    SITE_KINDS,
+    CalendarDay,
+    DrillPlan,
+    Duty,
+    Lot,
+    Person,
+    Region,
+    Room,
+    Site,
+)
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
@@ -40,6 +54,12 @@ ACTION_DETAIL: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
     "probe_removed": {"probe": _TEXT},
     "rule_changed": {"overrides": lambda v: isinstance(v, Mapping)},
 }
+NEVER_SILENT = frozenset({
+    "CEILING", "CRIT_FREEZE", "WHO_FREEZE", "PREDICT_FREEZE", "POWER_LOSS_WARN", "POWER_LOSS_CRIT",
+})  # fmt: skip
+LONGEST_SILENCE_H = 12
+DAY_MIN = 24 * 60
+MOST_SHIFTS = 20
 CASE_FIELDS = ("cause", "action", "disposition", "person", "note", "closed")
 CAUSES = ("door", "power", "defrost", "loading", "equipment", "product_warm", "false")
 DISPOSITIONS = ("release", "sort", "downgrade", "destroy")
@@ -70,27 +90,6 @@ def instant(field: str, value_ms: int) -> None:
 def probe(value: str) -> None:
     if not _PROBE.fullmatch(value):
         raise Refused("probe", "a scheme and the device's name, like ieee:00158d0001a2b3c4")
-
-
-def papers(value: Papers) -> None:
-    probe(value.probe)
-    instant("from_ms", value.from_ms)
-    text("serial", value.serial, empty=True)
-    text("certificate", value.certificate, empty=True)
-    if not (value.offset_c.is_finite() and abs(value.offset_c) <= 10):
-        raise Refused("offset_c", "degrees, -10 to 10")
-    if value.offset_c * 100 != int(value.offset_c * 100):
-        raise Refused("offset_c", "whole hundredths of a degree")
-    if not 0 <= value.lag_s <= LONGEST_LAG_S:
-        raise Refused("lag_s", f"seconds, 0 to {LONGEST_LAG_S}")
-
-
-def check(value: Check) -> None:
-    instant("at_ms", value.at_ms)
-    limits = QUANTITIES["temperature"]
-    for field, count in (("shown", value.shown), ("reference", value.reference)):
-        if not limits.plausible(count):
-            raise Refused(field, f"{limits.low} to {limits.high} degrees")
 
 
 def region(value: Region) -> None:
@@ -134,6 +133,57 @@ def person(value: Person) -> None:
 def duty(value: Duty) -> None:
     one_of("role", value.role, ROLES)
     one_of("scope_kind", value.scope_kind, ("region", "site", "room"))
+    if len(value.shifts) > MOST_SHIFTS:
+        raise Refused("shifts", f"at most {MOST_SHIFTS}")
+    for number, one in enumerate(value.shifts):
+        _shift(f"shifts[{number}]", one)
+
+
+def _shift(field: str, value: Shift) -> None:
+    if not value.days or not set(value.days) <= set(DAYS) or len(set(value.days)) < len(value.days):
+        raise Refused(f"{field}.days", "some of 1 (Monday) to 7 and H (holidays), each once")
+    if not 0 <= value.from_minute < DAY_MIN:
+        raise Refused(f"{field}.from_minute", f"0 to {DAY_MIN - 1}")
+    if not 0 < value.to_minute <= DAY_MIN:
+        raise Refused(f"{field}.to_minute", f"1 to {DAY_MIN}; 24:00 is {DAY_MIN}")
+    for name in ("first_day", "last_day"):
+        if said := getattr(value, name):
+            iso_day(f"{field}.{name}", said)
+    if value.first_day and value.last_day and value.last_day < value.first_day:
+        raise Refused(f"{field}.last_day", "before the first")
+
+
+def iso_day(field: str, value: str) -> None:
+    try:
+        same = date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        same = False
+    if not same:
+        raise Refused(field, "a date like 2026-10-01")
+
+
+def calendar_day(value: CalendarDay) -> None:
+    iso_day("day", value.day)
+    one_of("counts_as", value.counts_as, tuple(DAYS))
+    text("name", value.name, empty=True)
+
+
+def silence(code: str, reason: str, hours: int) -> None:
+    """Alarm practice 9: never for ceiling, freeze or power, and at most half a day."""
+    if not spoken_of(code):
+        raise Refused("code", f"no such rule: {code[:64]!r}")
+    if code in NEVER_SILENT:
+        raise Refused("code", f"{code} is never silenced: ceiling, freezing and power cannot wait")
+    text("reason", reason)
+    if isinstance(hours, bool) or not 1 <= hours <= LONGEST_SILENCE_H:
+        raise Refused("hours", f"whole hours, 1 to {LONGEST_SILENCE_H}")
+
+
+def drill_plan(value: DrillPlan) -> None:
+    if not 1 <= value.day <= 28:
+        raise Refused("day", "1 to 28, a day that every month has")
+    if not 0 <= value.minute < DAY_MIN:
+        raise Refused("minute", f"0 to {DAY_MIN - 1}")
 
 
 def lot(value: Lot) -> None:

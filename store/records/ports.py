@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType, Protocol
 
-from domain.calibration import Check, Papers
 from domain.reading import LotId, PersonId, ProbeId, RoomId, SiteId
+from domain.roster import ROLES as ROLES
+from domain.roster import Shift
 
 ChangeNo = NewType("ChangeNo", int)
 
@@ -22,7 +23,6 @@ SITE_KINDS = (
 ROOM_KINDS = (
     "chilled", "frozen", "fresh-keeping", "pre-cool", "sort", "pack", "dock", "compartment",
 )  # fmt: skip
-ROLES = ("operator", "second", "township", "county")  # the ladder, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +100,6 @@ class RecordedAction:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedCheck:
-    id: str  # idempotency key
-    probe: ProbeId
-    check: Check
-    by: str
-    recorded_at_ms: int
-    m: ChangeNo
-
-
-@dataclass(frozen=True, slots=True)
 class Person:
     id: PersonId
     name: str
@@ -121,20 +111,68 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """``scope`` is a region, site or room id; the narrower scopes inherit."""
+    """``scope`` is a region, site or room id; the narrower scopes inherit. No ``shifts``: always."""
 
     person: PersonId
     role: str  # of ROLES
     scope_kind: str  # region | site | room
     scope: str
+    shifts: tuple[Shift, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person as a room's ladder sees them."""
+    """A person as a room's ladder sees them, on duty or not. No ``shifts``: always on duty."""
 
     person: Person
     role: str
+    shifts: tuple[Shift, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """A date that counts as another day: "H" a holiday, "1" to "7" Monday to Sunday."""
+
+    day: str  # ISO date
+    counts_as: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A rule of a room is not told of from an instant to an instant; its facts stay facts.
+    ``to_ms`` is when it really ends: an end that somebody brought forward stands here."""
+
+    id: str  # idempotency key
+    room: RoomId
+    code: str
+    reason: str
+    from_ms: int
+    to_ms: int
+    by: str
+    m: ChangeNo
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A test alarm of a site. ``started_by`` "schedule" when its month began it."""
+
+    id: str  # idempotency key
+    site: SiteId
+    started_ms: int
+    started_by: str
+    answered_ms: int | None
+    answered_by: str
+    channel: str  # of the answer: sms | console | api; "" while there is none
+    m: ChangeNo
+
+
+@dataclass(frozen=True, slots=True)
+class DrillPlan:
+    """Every site is drilled once a month: on this local day, from this minute of it on."""
+
+    day: int  # 1 ... 28
+    minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +203,7 @@ class Change:
     """Entry *m* of the journal. ``rooms`` empty: no room's judgement is touched."""
 
     m: ChangeNo
-    kind: str  # region | site | room | assignment | papers | check | rule | action | lot | epcis | person | duty | duty_end | case
+    kind: str  # region | site | room | assignment | rule | action | lot | epcis | person | duty | duty_end | case | calendar | silence | drill | drill_plan | texts
     rooms: tuple[RoomId, ...]
     from_ms: int
     recorded_at_ms: int
@@ -183,14 +221,6 @@ class RecordsReader(Protocol):
     def sites(self) -> list[Site]: ...
     def rooms(self) -> list[Room]: ...
     def assignments(self, room: RoomId | None = None) -> list[Assignment]: ...
-    def papers(self, probe: ProbeId | None = None) -> list[Papers]:
-        """By (probe, from); of one instant the papers recorded last."""
-        ...
-
-    def checks(self, probe: ProbeId | None = None) -> list[RecordedCheck]:
-        """By (probe, at, m)."""
-        ...
-
     def rules(self, room: RoomId) -> list[RuleVersion]:
         """Oldest first."""
         ...
@@ -204,6 +234,22 @@ class RecordsReader(Protocol):
     def contacts(self, room: RoomId) -> list[Contact]:
         """The room's ladder: duties on it, its site and its regions."""
         ...
+
+    def calendar(self) -> list[CalendarDay]: ...
+    def texts_stopped(self) -> Mapping[PersonId, int]:
+        """Who has had our texts stopped with the carrier's word, and when."""
+        ...
+
+    def silences(self, after_ms: int = 0) -> list[Silence]:
+        """Those that end after the instant, by (from, m)."""
+        ...
+
+    def drills(self, after_ms: int = 0) -> list[Drill]:
+        """Those begun after the instant, by (started, id)."""
+        ...
+
+    def drill(self, id: str) -> Drill | None: ...
+    def drill_plan(self) -> DrillPlan | None: ...
 
     def lots(self) -> list[Lot]: ...
     def lot(self, id: LotId) -> Lot | None: ...
@@ -237,14 +283,6 @@ class Records(RecordsReader, Protocol):
         ...
 
     def unassign(self, probe: ProbeId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo: ...
-    def swap(self, old: ProbeId, new: ProbeId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo:
-        """From that moment on the new probe measures the old one's room, and the old one none."""
-        ...
-
-    def put_papers(self, papers: Papers, *, by: str, now_ms: int) -> ChangeNo: ...
-    def add_check(
-        self, id: str, probe: ProbeId, check: Check, *, by: str, now_ms: int
-    ) -> ChangeNo: ...
     def add_rule(
         self,
         room: RoomId,
@@ -275,6 +313,32 @@ class Records(RecordsReader, Protocol):
     def put_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo: ...
     def end_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo:
         """From now on the person is not told by this duty. Refused when it never was given."""
+        ...
+
+    def put_day(self, day: CalendarDay, *, by: str, now_ms: int) -> ChangeNo: ...
+    def take_day(self, day: str, *, by: str, now_ms: int) -> ChangeNo:
+        """The date counts as its own weekday again."""
+        ...
+
+    def stop_texts(self, person: PersonId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo:
+        """The person used the carrier's word: no text reaches them until ``allow_texts``."""
+        ...
+
+    def allow_texts(self, person: PersonId, *, by: str, now_ms: int) -> ChangeNo: ...
+    def silence(
+        self, id: str, room: RoomId, code: str, reason: str, hours: int, *, by: str, now_ms: int
+    ) -> ChangeNo:
+        """From now on, for so many hours. Refused for a rule that nothing may silence."""
+        ...
+
+    def end_silence(self, id: str, *, by: str, now_ms: int) -> ChangeNo: ...
+    def start_drill(self, id: str, site: SiteId, *, by: str, now_ms: int) -> ChangeNo: ...
+    def answer_drill(self, id: str, at_ms: int, channel: str, *, by: str, now_ms: int) -> ChangeNo:
+        """The first answer stands."""
+        ...
+
+    def put_drill_plan(self, plan: DrillPlan | None, *, by: str, now_ms: int) -> ChangeNo:
+        """None: no drill comes by itself."""
         ...
 
     def add_lot(self, lot: Lot, *, by: str, now_ms: int) -> ChangeNo: ...

@@ -5,32 +5,33 @@ reader that stays keeps the writer from committing.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, Engine, Row, Select, func, select, tuple_
 from sqlalchemy.exc import OperationalError
 
-from domain.calibration import Check, Papers
 from domain.reading import LotId, PersonId, ProbeId, RoomId, SiteId
+from domain.roster import Shift
 from store.errors import NotReady
 from store.records import schema as t
 from store.records.ports import (
     ROLES,
     Assignment,
+    CalendarDay,
     Change,
     ChangeNo,
     Contact,
+    Drill,
+    DrillPlan,
     Duty,
     EpcisEvent,
     Lot,
     Person,
     RecordedAction,
-    RecordedCheck,
     Region,
     Room,
     RuleVersion,
+    Silence,
     Site,
 )
 
@@ -103,22 +104,6 @@ class SqlRecordsReader:
             query = query.where(a.room == room)
         return self._all(query, assignment, a.probe, a.from_ms, a.m)
 
-    def papers(self, probe: ProbeId | None = None) -> list[Papers]:
-        """By (probe, from); of two from the same instant, those recorded last."""
-        p = t.probe_papers.c
-        query = select(t.probe_papers)
-        if probe is not None:
-            query = query.where(p.probe == probe)
-        found = self._all(query, papers, p.probe, p.from_ms, p.m)
-        return list({(each.probe, each.from_ms): each for each in found}.values())
-
-    def checks(self, probe: ProbeId | None = None) -> list[RecordedCheck]:
-        k = t.probe_checks.c
-        query = select(t.probe_checks)
-        if probe is not None:
-            query = query.where(k.probe == probe)
-        return self._all(query, check, k.probe, k.at_ms, k.m)
-
     def rules(self, room: RoomId) -> list[RuleVersion]:
         """Oldest first; of two from the same instant, the one recorded last."""
         query = select(t.rules).where(t.rules.c.room == room)
@@ -139,14 +124,42 @@ class SqlRecordsReader:
         return self._all(select(t.duties), duty, d.person, d.role, d.scope_kind, d.scope)
 
     def contacts(self, room: RoomId) -> list[Contact]:
-        """The ladder in order; a person with one role by two scopes stands there once."""
+        """The ladder in order; a person with one role by two scopes stands there once, on duty
+        by either."""
         scopes = self._scopes(room)
         people = {one.id: one for one in self.people()}
-        held = {
-            (d.role, d.person) for d in self.duties() if (d.scope_kind, d.scope) in scopes
-        }  # fmt: skip
-        ladder = sorted(held, key=lambda pair: (ROLES.index(pair[0]), pair[1]))
-        return [Contact(people[who], role) for role, who in ladder]
+        held: dict[tuple[str, PersonId], list[tuple[Shift, ...]]] = {}
+        for d in self.duties():
+            if (d.scope_kind, d.scope) in scopes:
+                held.setdefault((d.role, d.person), []).append(d.shifts)
+        return [
+            Contact(people[who], role, sum(shifts, ()) if all(shifts) else ())
+            for (role, who), shifts in sorted(
+                held.items(), key=lambda one: (ROLES.index(one[0][0]), one[0][1])
+            )
+        ]
+
+    def calendar(self) -> list[CalendarDay]:
+        return self._all(select(t.calendar), calendar_day, t.calendar.c.day)
+
+    def texts_stopped(self) -> Mapping[PersonId, int]:
+        rows = self._all(select(t.texts_stopped), lambda row: row, t.texts_stopped.c.person)
+        return {PersonId(row.person): row.at_ms for row in rows}
+
+    def silences(self, after_ms: int = 0) -> list[Silence]:
+        s = t.silences.c
+        return self._all(select(t.silences).where(s.to_ms > after_ms), silence, s.from_ms, s.m)
+
+    def drills(self, after_ms: int = 0) -> list[Drill]:
+        d = t.drills.c
+        query = select(t.drills).where(d.started_ms > after_ms)
+        return self._all(query, drill, d.started_ms, d.id)
+
+    def drill(self, id: str) -> Drill | None:
+        return self._one(select(t.drills).where(t.drills.c.id == id), drill)
+
+    def drill_plan(self) -> DrillPlan | None:
+        return self._one(select(t.drill_plan), lambda row: DrillPlan(row.day, row.minute))
 
     def _scopes(self, room: RoomId) -> set[tuple[str, str]]:
         found = {("room", str(room))}
@@ -220,20 +233,6 @@ def assignment(row: Row[Any]) -> Assignment:
     return Assignment(ProbeId(row.probe), RoomId(row.room), row.from_ms, row.to_ms, ChangeNo(row.m))
 
 
-def papers(row: Row[Any]) -> Papers:
-    due_on = None if row.due_on is None else date.fromisoformat(row.due_on)
-    return Papers(
-        row.probe, row.from_ms, row.serial, row.certificate, due_on, Decimal(row.offset_c), row.lag_s
-    )  # fmt: skip
-
-
-def check(row: Row[Any]) -> RecordedCheck:
-    return RecordedCheck(
-        row.id, ProbeId(row.probe), Check(row.at_ms, row.shown, row.reference), row.by,
-        row.recorded_at_ms, ChangeNo(row.m),
-    )  # fmt: skip
-
-
 def rule(row: Row[Any]) -> RuleVersion:
     return RuleVersion(
         RoomId(row.room), row.from_ms, row.profile, tuple(row.commodities), row.interval_s,
@@ -255,7 +254,26 @@ def person(row: Row[Any]) -> Person:
 
 
 def duty(row: Row[Any]) -> Duty:
-    return Duty(PersonId(row.person), row.role, row.scope_kind, row.scope)
+    shifts = tuple(Shift(**one) for one in row.shifts)
+    return Duty(PersonId(row.person), row.role, row.scope_kind, row.scope, shifts)
+
+
+def calendar_day(row: Row[Any]) -> CalendarDay:
+    return CalendarDay(row.day, row.counts_as, row.name)
+
+
+def silence(row: Row[Any]) -> Silence:
+    return Silence(
+        row.id, RoomId(row.room), row.code, row.reason, row.from_ms, row.to_ms, row.by,
+        ChangeNo(row.m),
+    )  # fmt: skip
+
+
+def drill(row: Row[Any]) -> Drill:
+    return Drill(
+        row.id, SiteId(row.site), row.started_ms, row.started_by, row.answered_ms,
+        row.answered_by, row.channel, ChangeNo(row.m),
+    )  # fmt: skip
 
 
 def lot(row: Row[Any]) -> Lot:

@@ -113,34 +113,6 @@ rules = Table(
     Index("rules_of_room", "room", "from_ms"),
 )
 
-probe_papers = Table(
-    "probe_papers",
-    metadata,
-    Column("m", Integer, ForeignKey("changes.m"), primary_key=True, autoincrement=False),
-    Column("probe", String, nullable=False),
-    Column("from_ms", BigInteger, nullable=False),
-    Column("serial", String, nullable=False),
-    Column("certificate", String, nullable=False),
-    Column("due_on", String),  # YYYY-MM-DD
-    Column("offset_c", String, nullable=False),
-    Column("lag_s", Integer, nullable=False),
-    Index("papers_of_probe", "probe", "from_ms"),
-)
-
-probe_checks = Table(
-    "probe_checks",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("probe", String, nullable=False),
-    Column("at_ms", BigInteger, nullable=False),
-    Column("shown", Integer, nullable=False),
-    Column("reference", Integer, nullable=False),
-    Column("by", String, nullable=False),
-    Column("recorded_at_ms", BigInteger, nullable=False),
-    _m(),
-    Index("checks_of_probe", "probe", "at_ms"),
-)
-
 actions = Table(
     "actions",
     metadata,
@@ -175,6 +147,61 @@ duties = Table(
     Column("role", String, primary_key=True),
     Column("scope_kind", String, primary_key=True),
     Column("scope", String, primary_key=True),
+    Column("shifts", JSON, nullable=False, server_default="[]"),
+)
+
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("day", String, primary_key=True),
+    Column("counts_as", String, nullable=False),
+    Column("name", String, nullable=False),
+    _m(),
+)
+
+texts_stopped = Table(
+    "texts_stopped",
+    metadata,
+    Column("person", String, ForeignKey("people.id"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    _m(),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("room", String, ForeignKey("rooms.id"), nullable=False),
+    Column("code", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("by", String, nullable=False),
+    _m(),
+    Index("silences_by_end", "to_ms"),
+)
+
+drills = Table(
+    "drills",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("site", String, ForeignKey("sites.id"), nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("started_by", String, nullable=False),
+    Column("answered_ms", BigInteger),
+    Column("answered_by", String, nullable=False),
+    Column("channel", String, nullable=False),
+    _m(),
+    Index("drills_by_start", "started_ms"),
+)
+
+drill_plan = Table(  # one row, or none
+    "drill_plan",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("day", Integer, nullable=False),
+    Column("minute", Integer, nullable=False),
+    _m(),
 )
 
 lots = Table(

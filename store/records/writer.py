@@ -11,19 +11,28 @@ from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 import stamina
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
-from domain.calibration import Check, Papers
 from domain.commodity import COMMODITIES
 from domain.judgement import Rule
 from domain.profile import Impossible, resolve
-from domain.reading import ProbeId, RoomId
-from store.records import capture, checks
+from domain.reading import PersonId, ProbeId, RoomId, SiteId
+from store.records import capture, checks, people
 from store.records import schema as t
 from store.records.errors import Refused
 from store.records.journal import record
-from store.records.ports import ChangeNo, Duty, Lot, Person, Region, Room, Site
+from store.records.ports import (
+    CalendarDay,
+    ChangeNo,
+    DrillPlan,
+    Duty,
+    Lot,
+    Person,
+    Region,
+    Room,
+    Site,
+)
 from store.records.reader import SqlRecordsReader
 
 T = TypeVar("T")
@@ -90,10 +99,30 @@ class SqlRecords(SqlRecordsReader):
         next one begins. Where the probe already measures that room, nothing changes."""
         checks.probe(probe)
         checks.instant("from_ms", from_ms)
+        a = t.assignments.c
 
         def work(c: Connection) -> ChangeNo:
             _need(c, t.rooms, "room", room)
-            return _assign(c, probe, room, from_ms, by, now_ms)
+            held = _held(c, probe, from_ms)
+            if held is not None and held.room == room:
+                return ChangeNo(held.m)
+            following = c.scalar(
+                select(func.min(a.from_ms)).where(
+                    a.probe == probe,
+                    a.from_ms > from_ms,
+                    a.to_ms.is_(None) | (a.to_ms > a.from_ms),
+                )
+            )
+            touched = (room,) if held is None else (room, RoomId(held.room))
+            m = record(c, "assignment", probe, by, now_ms, rooms=touched, from_ms=from_ms)
+            if held is not None:
+                _end(c, held.m, from_ms, m)
+            c.execute(
+                insert(t.assignments).values(
+                    m=m, probe=probe, room=room, from_ms=from_ms, to_ms=following
+                )
+            )
+            return m
 
         return self._write(work)
 
@@ -111,78 +140,9 @@ class SqlRecords(SqlRecordsReader):
                 if ended is None:
                     raise Refused("probe", "not assigned at that time")
                 return ChangeNo(ended)
-            return _unassign(c, held, at_ms, by, now_ms)
-
-        return self._write(work)
-
-    def swap(self, old: ProbeId, new: ProbeId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo:
-        """Repeated, it answers with the change that gave the new probe its room."""
-        checks.probe(new)
-        checks.instant("at_ms", at_ms)
-        if old == new:
-            raise Refused("new", "is the probe that it replaces")
-        a = t.assignments.c
-
-        def work(c: Connection) -> ChangeNo:
-            held = _held(c, old, at_ms)
-            if held is None:
-                left = c.scalar(
-                    select(a.room).where(a.probe == old, a.to_ms == at_ms).order_by(a.m.desc())
-                )
-                there = _held(c, new, at_ms)
-                if left is None or there is None or there.room != left:
-                    raise Refused("old", "not assigned at that time")
-                return ChangeNo(there.m)
-            _unassign(c, held, at_ms, by, now_ms)
-            return _assign(c, new, RoomId(held.room), at_ms, by, now_ms)
-
-        return self._write(work)
-
-    def put_papers(self, papers: Papers, *, by: str, now_ms: int) -> ChangeNo:
-        """Touches the rooms that the probe measures from then on."""
-        checks.papers(papers)
-        p, a = t.probe_papers.c, t.assignments.c
-        said = {
-            **asdict(papers),
-            "due_on": None if papers.due_on is None else papers.due_on.isoformat(),
-            "offset_c": str(papers.offset_c),
-        }
-
-        def work(c: Connection) -> ChangeNo:
-            before = c.execute(
-                select(t.probe_papers)
-                .where(p.probe == papers.probe, p.from_ms == papers.from_ms)
-                .order_by(p.m.desc())
-                .limit(1)
-            ).first()
-            if before is not None and all(before._asdict()[k] == v for k, v in said.items()):
-                return ChangeNo(before.m)
-            later = a.to_ms.is_(None) | (a.to_ms > papers.from_ms)
-            rooms = c.scalars(select(a.room).where(a.probe == papers.probe, later).distinct())
-            touched = tuple(RoomId(room) for room in sorted(rooms))
-            m = record(c, "papers", papers.probe, by, now_ms, rooms=touched, from_ms=papers.from_ms)
-            c.execute(insert(t.probe_papers).values(m=m, **said))
-            return m
-
-        return self._write(work)
-
-    def add_check(self, id: str, probe: ProbeId, check: Check, *, by: str, now_ms: int) -> ChangeNo:
-        checks.text("id", id)
-        checks.probe(probe)
-        checks.check(check)
-
-        def work(c: Connection) -> ChangeNo:
-            before = c.execute(select(t.probe_checks).where(t.probe_checks.c.id == id)).first()
-            if before is not None:
-                if before.probe != probe:
-                    raise Refused("id", "already names another check")
-                return ChangeNo(before.m)
-            m = record(c, "check", probe, by, now_ms, from_ms=check.at_ms)
-            c.execute(
-                insert(t.probe_checks).values(
-                    id=id, probe=probe, by=by, recorded_at_ms=now_ms, m=m, **asdict(check)
-                )
-            )
+            rooms = (RoomId(held.room),)
+            m = record(c, "assignment", probe, by, now_ms, rooms=rooms, from_ms=at_ms)
+            _end(c, held.m, at_ms, m)
             return m
 
         return self._write(work)
@@ -274,42 +234,72 @@ class SqlRecords(SqlRecordsReader):
     def put_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo:
         checks.duty(duty)
         homes = {"region": t.regions, "site": t.sites, "room": t.rooms}
-        d = t.duties.c
 
         def work(c: Connection) -> ChangeNo:
             _need(c, t.people, "person", duty.person)
             _need(c, homes[duty.scope_kind], "scope", duty.scope)
-            before = c.scalar(
-                select(d.m).where(*(d[name] == value for name, value in asdict(duty).items()))
-            )
-            if before is not None:
-                return ChangeNo(before)
-            m = record(c, "duty", duty.person, by, now_ms)
-            c.execute(insert(t.duties).values(m=m, **asdict(duty)))
-            return m
+            return people.put_duty(c, duty, by, now_ms)
 
         return self._write(work)
 
     def end_duty(self, duty: Duty, *, by: str, now_ms: int) -> ChangeNo:
         """Repeated, it answers with the change that ended the duty."""
         checks.duty(duty)
-        subject = f"{duty.person} {duty.role} {duty.scope_kind}:{duty.scope}"
-        this = [t.duties.c[name] == value for name, value in asdict(duty).items()]
-        j = t.changes.c
+        return self._write(lambda c: people.end_duty(c, duty, by, now_ms))
+
+    def put_day(self, day: CalendarDay, *, by: str, now_ms: int) -> ChangeNo:
+        checks.calendar_day(day)
+        return self._write(lambda c: people.put_day(c, day, by, now_ms))
+
+    def take_day(self, day: str, *, by: str, now_ms: int) -> ChangeNo:
+        checks.iso_day("day", day)
+        return self._write(lambda c: people.take_day(c, day, by, now_ms))
+
+    def stop_texts(self, person: PersonId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo:
+        checks.instant("at_ms", at_ms)
 
         def work(c: Connection) -> ChangeNo:
-            if c.scalar(select(t.duties.c.m).where(*this)) is None:
-                ended = c.scalar(
-                    select(func.max(j.m)).where(j.kind == "duty_end", j.subject == subject)
-                )
-                if ended is None:
-                    raise Refused("person", "has no such duty")
-                return ChangeNo(ended)
-            m = record(c, "duty_end", subject, by, now_ms)
-            c.execute(delete(t.duties).where(*this))
-            return m
+            _need(c, t.people, "person", person)
+            return people.stop_texts(c, person, at_ms, by, now_ms)
 
         return self._write(work)
+
+    def allow_texts(self, person: PersonId, *, by: str, now_ms: int) -> ChangeNo:
+        return self._write(lambda c: people.allow_texts(c, person, by, now_ms))
+
+    def silence(
+        self, id: str, room: RoomId, code: str, reason: str, hours: int, *, by: str, now_ms: int
+    ) -> ChangeNo:
+        checks.text("id", id)
+        checks.silence(code, reason, hours)
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.rooms, "room", room)
+            return people.silence(c, id, room, code, reason, hours, by, now_ms)
+
+        return self._write(work)
+
+    def end_silence(self, id: str, *, by: str, now_ms: int) -> ChangeNo:
+        return self._write(lambda c: people.end_silence(c, id, by, now_ms))
+
+    def start_drill(self, id: str, site: SiteId, *, by: str, now_ms: int) -> ChangeNo:
+        checks.text("id", id)
+
+        def work(c: Connection) -> ChangeNo:
+            _need(c, t.sites, "site", site)
+            return people.start_drill(c, id, site, by, now_ms)
+
+        return self._write(work)
+
+    def answer_drill(self, id: str, at_ms: int, channel: str, *, by: str, now_ms: int) -> ChangeNo:
+        checks.instant("at", at_ms)
+        checks.one_of("channel", channel, ("sms", "console", "api"))
+        return self._write(lambda c: people.answer_drill(c, id, at_ms, channel, by, now_ms))
+
+    def put_drill_plan(self, plan: DrillPlan | None, *, by: str, now_ms: int) -> ChangeNo:
+        if plan is not None:
+            checks.drill_plan(plan)
+        return self._write(lambda c: people.put_drill_plan(c, plan, by, now_ms))
 
     def add_lot(self, lot: Lot, *, by: str, now_ms: int) -> ChangeNo:
         checks.lot(lot)
@@ -393,37 +383,6 @@ def _held(c: Connection, probe: str, at_ms: int) -> Any:
         .order_by(a.m.desc())
         .limit(1)
     ).first()
-
-
-def _assign(
-    c: Connection, probe: str, room: RoomId, from_ms: int, by: str, now_ms: int
-) -> ChangeNo:
-    a = t.assignments.c
-    held = _held(c, probe, from_ms)
-    if held is not None and held.room == room:
-        return ChangeNo(held.m)
-    following = c.scalar(
-        select(func.min(a.from_ms)).where(
-            a.probe == probe,
-            a.from_ms > from_ms,
-            a.to_ms.is_(None) | (a.to_ms > a.from_ms),
-        )
-    )
-    touched = (room,) if held is None else (room, RoomId(held.room))
-    m = record(c, "assignment", probe, by, now_ms, rooms=touched, from_ms=from_ms)
-    if held is not None:
-        _end(c, held.m, from_ms, m)
-    c.execute(
-        insert(t.assignments).values(m=m, probe=probe, room=room, from_ms=from_ms, to_ms=following)
-    )
-    return m
-
-
-def _unassign(c: Connection, held: Any, at_ms: int, by: str, now_ms: int) -> ChangeNo:
-    rooms = (RoomId(held.room),)
-    m = record(c, "assignment", held.probe, by, now_ms, rooms=rooms, from_ms=at_ms)
-    _end(c, held.m, at_ms, m)
-    return m
 
 
 def _end(c: Connection, held_m: int, at_ms: int, m: int) -> None:
