@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alerts.replies import Acknowledges, AsksTemperature, Meaning, Unclear, Unsubscribes, meaning
+from alerts.subjects import is_room, rooms_behind
 from domain.incident import DAY_MS, Contact
-from domain.reading import RoomId
+from domain.reading import PersonId
+from domain.roster import OnLadder, ladder
 from store.notices import KeptReply, OpenIncident
+from store.records.ports import Contact as Everyone
 from store.records.ports import Person, RecordsReader
 
 log = logging.getLogger(__name__)
@@ -20,29 +23,56 @@ CAUSE_WITHIN_MS = 30 * DAY_MS  # a code names its closed incident for so long
 
 
 class Rosters:
-    """Contacts by room, as records have them; ``refresh`` after records changed."""
+    """Contacts by room (or gateway, or drill), as records have them; ``refresh`` after records
+    changed."""
 
     def __init__(self, records: RecordsReader) -> None:
         self._records = records
-        self._contacts: dict[RoomId, list[Contact]] = {}
+        self._everyone: dict[str, list[Everyone]] = {}
         self._people: dict[str, Person] | None = None
+        self._calendar: dict[str, str] = {}
+        self._stopped: frozenset[str] = frozenset()
 
     def refresh(self) -> None:
-        self._contacts.clear()
+        self._everyone.clear()
         self._people = None
 
-    def of(self, room: RoomId) -> list[Contact]:
-        if room not in self._contacts:
-            self._contacts[room] = [
-                Contact(c.person.id, c.role, c.person.phone, c.person.lang, c.person.quiet_hours)
-                for c in self._records.contacts(room)
-            ]
-        return self._contacts[room]
+    def of(self, subject: str, now_ms: int) -> list[Contact]:
+        """Whom the ladder tells at this instant."""
+        everyone = self.everyone(subject)
+        people = {c.person.id: c.person for c in everyone}
+        standing = [
+            OnLadder(c.person.id, c.role, c.shifts, c.person.id not in self._stopped)
+            for c in everyone
+        ]
+        return [
+            Contact(t.person, t.role, p.phone, p.lang, p.quiet_hours, t.instead)
+            for t in ladder(standing, self._calendar, now_ms)
+            for p in (people[PersonId(t.person)],)
+        ]
+
+    def everyone(self, subject: str) -> list[Everyone]:
+        """On duty or not."""
+        self.people()
+        if subject not in self._everyone:
+            found: dict[tuple[str, str], Everyone] = {}
+            for room in rooms_behind(self._records, subject):
+                for c in self._records.contacts(room):
+                    found.setdefault((c.person.id, c.role), c)
+            self._everyone[subject] = list(found.values())
+        return self._everyone[subject]
 
     def people(self) -> Mapping[str, Person]:
         if self._people is None:
             self._people = {p.id: p for p in self._records.people()}
+            self._calendar = {d.day: d.counts_as for d in self._records.calendar()}
+            self._stopped = frozenset(self._records.texts_stopped())
         return self._people
+
+    def reached(self, person: str) -> Person | None:
+        """None: there is nobody of that name any more, or no text may go there."""
+        found = self.people().get(person)
+        return None if person in self._stopped else found
 
     def by_phone(self, phone: str) -> Person | None:
         return next((p for p in self.people().values() if _same(p.phone, phone)), None)
@@ -55,8 +85,8 @@ def _same(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """``word`` labels it: ack, cause, temperature, which, nothing-open, unclear, unsubscribe,
-    stranger. ``answer`` is what to ask or tell back, by word, with the incidents to choose from."""
+    """``word`` labels it: ack, cause, temperature, which, over, wrong-code, nothing-open,
+    unclear, unsubscribe, stranger. ``choices``: the incidents to choose from."""
 
     word: str
     person: Person | None = None
@@ -95,19 +125,18 @@ def _acknowledged(
     incidents: Sequence[OpenIncident],
     told: Mapping[str, set[str]],
 ) -> Understood:
+    mine = [
+        i for i in incidents if i.closed_ms is None and i.room in told.get(person.id, set())
+    ]  # fmt: skip
     if not said.code:
-        mine = [
-            i for i in incidents
-            if i.closed_ms is None and i.room in told.get(person.id, set())
-        ]  # fmt: skip
         if len(mine) == 1:
             return Understood("ack", person, mine[0].room)
         return Understood("which" if mine else "nothing-open", person, choices=mine)
     named = next((i for i in incidents if i.code == said.code), None)
-    if named is None or all(c.id != person.id for c in rosters.of(RoomId(named.room))):
-        return Understood("unclear", person)
+    if named is None or all(c.person.id != person.id for c in rosters.everyone(named.room)):
+        return Understood("wrong-code", person, choices=mine)
     if named.closed_ms is None:
         return Understood("ack", person, named.room)
-    if said.cause:
+    if said.cause and is_room(named.room):
         return Understood("cause", person, named.room, said.cause)
-    return Understood("nothing-open", person, named.room)
+    return Understood("over", person, named.room)

@@ -6,25 +6,27 @@ meanwhile: what was told is recognised by its span, so a rebuilt file rings nobo
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from alerts.engine import Engine
 from alerts.escalation import CAUSE_WITHIN_MS, Rosters, Understood, understand
 from alerts.places import Places
+from alerts.subjects import TEST, Subjects, is_room
 from domain.decision import Notice, PersonState, Seen, State, due, next_wake_ms, step
-from domain.incident import DAY_MS, Contact, RoomSeen, RoomState, link_due
+from domain.incident import DAY_MS, RoomSeen, RoomState, link_due
 from domain.message import ONE_PART, compose, reply_code
 from domain.reading import RoomId
 from store.facts import SqlFactsStore
 from store.notices import KeptReply, NewNotice, OpenIncident, SilentLink, SqlNoticesStore
 from store.notices.writer import LAST_ALIVE, TELL_FROM
-from store.records.ports import RecordsReader
+from store.records.ports import Person, RecordsReader, Silence
 
 NEVER_TELL_AFTER_MS = 45 * DAY_MS  # what ended so long ago is for the record alone
 ALIVE_EVERY_MS = 60_000
 ACKS_SEEN = "acks_seen_m"
+NOBODY_ZH, NOBODY_EN = "无人值班:", "Nobody on duty: "
 EVERYWHERE = ""  # the row of the state that spans rooms
 
 
@@ -60,6 +62,8 @@ class Notifier:
         self._incidents = notices.incidents(now_ms - CAUSE_WITHIN_MS)
         self.rosters = Rosters(records)
         self.places = Places(records)
+        self._subjects = Subjects(engine, records)
+        self._silences: dict[str, list[Silence]] = {}
         self._changes_seen = -1
         self._catching_up: set[RoomId] = set()
         self._looked_at: set[RoomId] = (
@@ -75,16 +79,17 @@ class Notifier:
 
     def turn(self, now_ms: int, judged: set[RoomId]) -> int:
         """Tell what is new of these rooms and what is due; how many notices came of it."""
-        self._refresh()
-        acked, upto_m = self._recorded_acks()
+        self._refresh(now_ms)
+        acked, said_of, upto_m = self._recorded()
         judged = judged | {r for r in self._engine.rooms() if r not in self._looked_at}
         drained = {r for r in self._catching_up if not self._engine.catching_up(r, now_ms)}
         wake_ms = self.wake_ms()
-        if not (judged or acked or drained or (wake_ms is not None and wake_ms <= now_ms)):
+        news = judged | acked | said_of | drained
+        if not (news or (wake_ms is not None and wake_ms <= now_ms)):
             self._keep_alive(now_ms)
             return 0
         before = self._state
-        notices = self._step(now_ms, judged | acked | drained, frozenset(acked))
+        notices = self._step(now_ms, news, frozenset(acked))
         incidents = self._numbered(before, now_ms)
         fresh = self._addressed(notices, now_ms)
         self._store.decide(self._changed(before), fresh, incidents, self._links_to_write())
@@ -98,17 +103,16 @@ class Notifier:
         """Give every stored reply its meaning, stop the ladders, write the answers."""
         unread = self._store.unread()
         if unread:
-            self._refresh()
+            self._refresh(now_ms)
         for reply in unread:
             told = self._told()
             found = understand(reply, self.rosters, self._incidents, told)
             before, notices = self._state, []
             if found.word == "ack":
-                room = RoomId(found.room)
-                notices = self._step(now_ms, {room}, frozenset({room}), alone=True)
+                notices = self._step(now_ms, {found.room}, frozenset({found.room}), alone=True)
             incidents = self._numbered(before, now_ms)
             answers = self._addressed(notices, now_ms) + self._answer(reply, found, now_ms)
-            owed = found.word in ("ack", "cause")
+            owed = found.word in ("ack", "cause", "unsubscribe")
             self._store.read_reply(
                 reply.provider_id, found.word, found.person.id if found.person else "",
                 found.room, {"cause": found.cause} if found.cause else {},
@@ -118,31 +122,44 @@ class Notifier:
 
     # --- one step
 
-    def _refresh(self) -> None:
+    def _refresh(self, now_ms: int) -> None:
         if self._changes_seen != self._engine.changes_seen:
             self._changes_seen = self._engine.changes_seen
             self.rosters.refresh()
             self.places.refresh()
+            self._subjects.refresh(now_ms)
+            self._silences.clear()
+            for silence in self._records.silences(now_ms):
+                self._silences.setdefault(silence.room, []).append(silence)
 
     def _step(
-        self, now_ms: int, rooms: set[RoomId], acked: frozenset[str], *, alone: bool = False
+        self, now_ms: int, news: set[str], acked: frozenset[str], *, alone: bool = False
     ) -> list[Notice]:
         """``alone``: rooms that are due wait for the next turn."""
-        concerned = {RoomId(r) for r in rooms.union(() if alone else due(self._state, now_ms))}
-        known = set(self._engine.rooms())
-        concerned = {r for r in concerned & known if self._engine.watch(r).judged_at_ms is not None}
-        now_seen: dict[str, RoomSeen] = {r: self._seen(r, now_ms) for r in concerned}
+        if over := {s for s in self._state.rooms if self._subjects.forgettable(s)}:
+            left = {s: one for s, one in self._state.rooms.items() if s not in over}
+            self._state = replace(self._state, rooms=left)
+        concerned = news.union(() if alone else due(self._state, now_ms))
+        gateways = self._subjects.gateways_of(concerned)
+        concerned |= self._subjects.heard_again(gateways, now_ms, self._links_from_ms)
+        rooms = {RoomId(r) for r in concerned if is_room(r)}.intersection(self._engine.rooms())
+        rooms = {r for r in rooms if self._engine.watch(r).judged_at_ms is not None}
+        of_rooms = {r: self._seen(r, now_ms) for r in rooms}
+        beyond = gateways.union(s for s in concerned if self._subjects.known(s))
+        seen_now: dict[str, RoomSeen] = {**of_rooms} | {
+            s: self._subjects.seen(s, now_ms, self._links_from_ms) for s in beyond
+        }
         seen = Seen(
-            now_seen,
-            {r: self.rosters.of(r) for r in concerned},
-            {r: self.places.site(r) for r in concerned},
+            seen_now,
+            {s: self.rosters.of(s, now_ms) for s in seen_now},
+            {s: self.places.site(s) for s in seen_now},
             acked,
         )
         self._catching_up = {
-            r for r in self._catching_up | concerned if self._engine.catching_up(r, now_ms)
+            r for r in self._catching_up | rooms if self._engine.catching_up(r, now_ms)
         }
-        self._silent(now_seen, now_ms)
-        self._looked_at |= concerned
+        self._silent(of_rooms, now_ms)
+        self._looked_at |= rooms
         self._state, notices = step(self._state, now_ms, seen)
         return notices
 
@@ -169,27 +186,38 @@ class Notifier:
             ],
             tell_from_ms=floor,
             catching_up=self._engine.catching_up(room, now_ms),
+            silenced={
+                s.code: s.to_ms
+                for s in self._silences.get(room, ())
+                if s.from_ms <= now_ms < s.to_ms
+            },
+            muted=self._subjects.muted(room, now_ms, self._links_from_ms),
         )
 
-    def _recorded_acks(self) -> tuple[set[RoomId], int]:
-        """Rooms acknowledged in the records since the last turn. Those that came by SMS stopped
-        their ladder when they came."""
+    def _recorded(self) -> tuple[set[str], set[str], int]:
+        """Since the last turn: rooms acknowledged in the records, and whatever else somebody
+        said that a ladder must look at. What came by SMS stopped its ladder when it came."""
         head, at = self._records.last_change(), self._acks_seen_m
-        rooms: set[RoomId] = set()
+        acked: set[str] = set()
+        said_of: set[str] = set()
         while at < head:
             page = self._records.changes(at)
             if not page:
                 break
             for change in page:
-                if change.kind != "action" or change.subject.startswith("sms:"):
-                    continue
-                for room in change.rooms:
-                    if any(
-                        a.m == change.m and a.kind == "ack" for a in self._records.actions(room)
-                    ):
-                        rooms.add(room)
+                if change.kind == "silence":
+                    said_of.add(change.subject.split()[0])
+                elif change.kind == "drill":
+                    said_of.add(f"{TEST}{change.subject}")
+                elif change.kind == "action" and not change.subject.startswith("sms:"):
+                    acked.update(r for r in change.rooms if self._was_ack(r, change.m))
             at = page[-1].m
-        return rooms, at
+        if not acked and not said_of:
+            self._acks_seen_m = at
+        return acked, said_of, at
+
+    def _was_ack(self, room: RoomId, m: int) -> bool:
+        return any(a.m == m and a.kind == "ack" for a in self._records.actions(room))
 
     # --- what is written
 
@@ -243,15 +271,15 @@ class Notifier:
 
     def _addressed(self, notices: Sequence[Notice], now_ms: int) -> list[NewNotice]:
         rows = []
-        contacts: dict[str, Contact] = {}
-        for room in self._engine.rooms():
-            contacts |= {c.id: c for c in self.rosters.of(room)}
         for notice in notices:
-            person = contacts.get(notice.to)
-            if person is None:  # taken off the roster since: there is no number to call
+            person = self.rosters.reached(notice.to)
+            if person is None:  # gone from the records since: there is no number to call
                 continue
             code = self._code(notice.room, notice.incident) if notice.incident else ""
-            text = compose(notice, self.places.of(notice), person.lang, code)
+            instead = self._instead(notice, person, now_ms)
+            text = instead + compose(
+                notice, self.places.of(notice), person.lang, code, ONE_PART - len(instead)
+            )
             rows.append(
                 NewNotice(
                     _short(notice.key), now_ms, notice.to, person.phone, notice.channel,
@@ -260,6 +288,15 @@ class Notifier:
                 )
             )  # fmt: skip
         return rows
+
+    def _instead(self, notice: Notice, person: Person, now_ms: int) -> str:
+        """Said in front to whoever is told because nobody on duty is nearer."""
+        if notice.kind != "raise" or not notice.room:
+            return ""
+        mine = [c for c in self.rosters.of(notice.room, now_ms) if c.id == person.id]
+        if not any(c.instead and c.role == "operator" for c in mine):
+            return ""
+        return NOBODY_EN if person.lang == "en" else NOBODY_ZH
 
     def _fact_ids(self, notice: Notice) -> list[str]:
         ids = []
@@ -270,7 +307,7 @@ class Notifier:
             ids += [f.id for f in facts if (f.code, f.fired_at_ms) in spans]
         return sorted(ids)
 
-    def _silent(self, seen: Mapping[str, RoomSeen], now_ms: int) -> None:
+    def _silent(self, seen: Mapping[RoomId, RoomSeen], now_ms: int) -> None:
         for room, one in seen.items():
             found = []
             for series, since in (one.arrived_ms or {}).items():
@@ -300,14 +337,22 @@ class Notifier:
         if person is None:
             return []
         zh = person.lang != "en"
-        if found.word == "which":
+        if found.word == "which" or (found.word == "wrong-code" and found.choices):
             offers = [f"{i.code} {self.places.name(i.room, zh)}" for i in found.choices]
-            text = _listed(
-                "有多个报警,请回复代码:" if zh else "Several alarms, reply a code: ", offers
-            )
+            if found.word == "which":
+                head = "有多个报警,请回复代码:" if zh else "Several alarms, reply a code: "
+            else:
+                head = "没有这个代码。未确认的报警:" if zh else "No such code. Open alarms: "
+            text = _listed(head, offers)
+        elif found.word == "wrong-code":
+            text = "没有这个代码的报警" if zh else "There is no alarm with this code"
+        elif found.word == "over" and is_room(found.room):
+            text = _over(self.places.name(found.room, zh), zh)
+        elif found.word == "unsubscribe":
+            text = STOPPED_ZH if zh else STOPPED_EN
         elif found.word == "temperature":
             rooms = [r for r in self._engine.rooms()
-                     if any(c.id == person.id for c in self.rosters.of(r))]  # fmt: skip
+                     if any(c.person.id == person.id for c in self.rosters.everyone(r))]  # fmt: skip
             text = _listed("", [self._temperature(r, zh, now_ms) for r in rooms]) or (
                 "没有您的库房" if zh else "No rooms are yours"
             )
@@ -333,6 +378,20 @@ class Notifier:
         if now_ms - self._alive_ms >= ALIVE_EVERY_MS:
             self._store.put_about(LAST_ALIVE, now_ms)
             self._alive_ms = now_ms
+
+
+STOPPED_ZH = "已退订,不再给您发报警短信,别人会收到。要恢复请联系管理员"
+STOPPED_EN = "Alarm texts to you are stopped; others get them. To resume ask your administrator"
+
+
+def _over(place: str, zh: bool) -> str:
+    """The alarm of this code is over: what can still be said of it is its cause."""
+    if zh:
+        return f"{place}的报警已结束。请回代码加原因:1门2断电3化霜4装卸5设备6货温高7误报"
+    return (
+        f"{place}: over by now. Reply the code and why: 1 door 2 power 3 defrost 4 loading "
+        "5 equipment 6 warm goods 7 false"
+    )
 
 
 def _short(key: str) -> str:

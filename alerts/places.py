@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from alerts.subjects import TEST, is_room, rooms_behind
 from domain.commodity import COMMODITIES
 from domain.decision import Notice
 from domain.judgement import Rule
@@ -18,7 +19,7 @@ class Places:
 
     def __init__(self, records: RecordsReader) -> None:
         self._records = records
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[RoomId, Room] = {}
         self._sites: dict[str, Site] = {}
         self._places: dict[str, Place] = {}
 
@@ -32,10 +33,10 @@ class Places:
             self._rooms = {r.id: r for r in self._records.rooms()}
             self._sites = {s.id: s for s in self._records.sites()}
 
-    def site(self, room: RoomId) -> str:
+    def site(self, room: str) -> str:
         """The site's name: what a list of sites without power shows."""
         self._load()
-        found = self._rooms.get(room)
+        found = self._rooms.get(RoomId(room))
         site = self._sites.get(found.site) if found else None
         return site.name_zh or site.id if site else room
 
@@ -46,7 +47,7 @@ class Places:
     def organisation(self, room: str) -> str:
         """Who is charged for what concerns a room: it runs it, else it owns it."""
         self._load()
-        found = self._rooms.get(room)
+        found = self._rooms.get(RoomId(room))
         return (found.operator or found.owner) if found else ""
 
     def of(self, notice: Notice) -> Mapping[str, Place]:
@@ -60,7 +61,9 @@ class Places:
         return self._places[room]
 
     def _describe(self, id: str) -> Place:
-        room = self._rooms.get(id)
+        if not is_room(id):
+            return self._beyond(id)
+        room = self._rooms.get(RoomId(id))
         if room is None:
             return Place(id, id)
         site = self._sites.get(room.site)
@@ -76,6 +79,18 @@ class Places:
             more_en="".join(f", {c.name_en}" for c in goods[1:]),
             limits=limits(newest) if newest else {},
         )
+
+    def _beyond(self, subject: str) -> Place:
+        """A drill is named by its site, a gateway by its site and the number of rooms."""
+        rooms = [self._rooms[r] for r in rooms_behind(self._records, subject) if r in self._rooms]
+        sites = list(dict.fromkeys(self._sites[r.site] for r in rooms))
+        if not sites:
+            return Place(subject, subject)
+        zh = "、".join(s.name_zh or s.id for s in sites)[:LONGEST_NAME]
+        en = ", ".join(s.name_en or s.id for s in sites)[:LONGEST_NAME]
+        if subject.startswith(TEST):
+            return Place(zh, en)
+        return Place(f"{zh}网关({len(rooms)}间库房)", f"{en} gateway ({len(rooms)} rooms)")
 
 
 def _full(site: str, room: str, between: str) -> str:

@@ -23,12 +23,12 @@ import msgspec
 from alerts.escalation import Rosters
 from alerts.places import Places
 from alerts.routes import ONE, VOICE, Routes
-from channels.ports import Channel, Outgoing, Refused, Shut, TryLater
+from alerts.subjects import DRILL_LASTS_MS, TEST, is_room
+from channels.ports import Channel, Outgoing, Refused, TryLater
 from domain.decision import Notice
 from domain.incident import LINK_CODES, Known
-from domain.message import ONE_PART, compose, month, parts, templated
+from domain.message import ONE_PART, compose, month, parts
 from domain.reading import RoomId
-from domain.template import Filled
 from store.facts import SqlFactsReader
 from store.notices import Charge, KeptReply, NewNotice, SqlNoticesStore, WaitingNotice
 
@@ -165,18 +165,18 @@ class Sender:
         if now is None:
             self._close(one, "dropped", "over before it could be told")
             return False
-        kind, text, filled = now
+        kind, text = now
         key = f"{notice.key}.{one.via}"  # the same for this channel whenever its turn comes
         self._sending_s[one.via] = time.monotonic()
         try:
-            sent = channel.send(Outgoing(key, notice.phone, text, kind, filled))
+            sent = channel.send(Outgoing(key, notice.phone, text, kind))
         except Refused as error:
             log.exception("a notice was refused", extra={"key": notice.key, "channel": one.via})
             self._refused(one, str(error))
             return False
         except TryLater as error:
             self.fares(one.via, error)
-            self._again(one, text, str(error), at_once=isinstance(error, Shut))
+            self._again(one, text, str(error))
             return None
         finally:
             self._sending_s.pop(one.via, None)
@@ -187,14 +187,14 @@ class Sender:
         )  # fmt: skip
         return True
 
-    def _again(self, one: WaitingNotice, text: str, why: str, *, at_once: bool) -> None:
+    def _again(self, one: WaitingNotice, text: str, why: str) -> None:
         notice, now_ms = one.notice, self._now_ms()
         wait_ms = pause_ms(one.attempts)
         self._store.attempted(
             notice.key, now_ms, "waiting", why, kind=notice.kind, text=text, via=one.via,
             next_try_ms=now_ms + wait_ms,
         )  # fmt: skip
-        if at_once or one.via_tries + 1 >= TRIES or now_ms - one.via_ms >= PATIENCE_MS:
+        if one.via_tries + 1 >= TRIES or now_ms - one.via_ms >= PATIENCE_MS:
             after = self._after(one, one.refused_by)
             if after:
                 self._store.give({notice.key: after}, now_ms, f"{one.via} takes nothing")
@@ -223,32 +223,27 @@ class Sender:
             organisation = self._places.organisation(one.notice.room)
         return Charge(month(self._now_ms()), organisation, 1 if called else parts(text))
 
-    def _as_it_is(self, one: WaitingNotice) -> tuple[str, str, Filled | None] | None:
-        """Kind and words as of now, in full and as a template; None when there is nothing left to say."""
+    def _as_it_is(self, one: WaitingNotice) -> tuple[str, str] | None:
+        """Kind and words as of now; None when there is nothing left to say."""
         kept = one.notice
         stands_in = kept.channel == "voice" and self._routes.ways[one.via].carries != VOICE
+        late_ms = self._now_ms() - kept.at_ms
+        if kept.room.startswith(TEST) and kept.kind in SPOKEN and late_ms > DRILL_LASTS_MS:
+            return None
         if kept.kind not in SPOKEN or not kept.facts:
-            return kept.kind, self._spoken(kept, kept.text, stands_in), self._filled(kept)
+            return kept.kind, self._spoken(kept, kept.text, stands_in)
         notice = msgspec.json.decode(kept.body, type=Notice)
         about = [(room, self._now(room, known)) for room, known in notice.about]
         if any(k is not None and k.active for _, k in about):
-            return kept.kind, self._spoken(kept, kept.text, stands_in), self._filled(kept)
+            return kept.kind, self._spoken(kept, kept.text, stands_in)
         over = tuple((room, k) for room, k in about if k is not None)
         if kept.kind != "raise" or not over:
             return None
         past = replace(
             notice, kind="past", about=over, codes=tuple(sorted({k.code for _, k in over}))
         )
-        places, lang = self._places.of(past), self._language(kept)
-        text = compose(past, places, lang)
-        return "past", self._spoken(kept, text, stands_in), templated(past, places, lang)
-
-    def _filled(self, kept: NewNotice) -> Filled | None:
-        """None for what is no notice of an alarm: an answer."""
-        if not kept.body:
-            return None
-        notice = msgspec.json.decode(kept.body, type=Notice)
-        return templated(notice, self._places.of(notice), self._language(kept), kept.code)
+        text = compose(past, self._places.of(past), self._language(kept))
+        return "past", self._spoken(kept, text, stands_in)
 
     def _now(self, room: str, known: Known) -> Known | None:
         """The fact that was told, as it stands; None when it was withdrawn."""
@@ -305,18 +300,24 @@ class Api:
         self._store.posted(reply.provider_id, owed=True, next_try_ms=now_ms + wait_ms)
 
     def _post(self, reply: KeptReply) -> None:
-        body = {
-            "id": f"sms:{reply.provider_id}",
-            "kind": "ack",
-            "at": datetime.fromtimestamp(reply.at_ms / 1000, UTC).isoformat(
-                timespec="milliseconds"
-            ),
-            "by": reply.person,
-            "detail": {"channel": "sms", "text": reply.text, **reply.detail},
-        }
+        at = datetime.fromtimestamp(reply.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        body: dict[str, object] = {"at": at}
+        if reply.understood == "unsubscribe":
+            path = f"people/{quote(reply.person, safe='')}/stopped"
+        elif reply.room.startswith(TEST):
+            path = f"drills/{quote(reply.room.removeprefix(TEST), safe='')}/answer"
+            body |= {"by": reply.person, "channel": "sms"}
+        elif is_room(reply.room):
+            path = f"rooms/{quote(reply.room, safe='')}/actions"
+            body |= {
+                "id": f"sms:{reply.provider_id}", "kind": "ack", "by": reply.person,
+                "detail": {"channel": "sms", "text": reply.text, **reply.detail},
+            }  # fmt: skip
+        else:
+            return  # a gateway: no room's record speaks of it
         token = Path(self._token_file).read_text().strip()
         request = urllib.request.Request(  # noqa: S310 - the url is the operator's own setting
-            f"{self._url}/api/v1/rooms/{quote(reply.room, safe='')}/actions",
+            f"{self._url}/api/v1/{path}",
             data=json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             method="POST",

@@ -34,13 +34,15 @@ FOREVER_MS = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person as one room's ladder sees them. ``role``: operator, second, township, county."""
+    """A person as one room's ladder sees them. ``role``: operator, second, township, county.
+    ``instead``: nobody on duty is nearer, so it is this one who is told (``domain.roster``)."""
 
     id: str
     role: str
     phone: str
     lang: str = "zh"
     quiet_hours: bool = True  # warnings wait at night
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class RoomSeen:
     that fire after ``upto_ms`` are not true yet. ``arrived_ms``: when a valid sample of each
     series last arrived. ``maintenance``: spans in which links are off. Facts that ended before
     ``tell_from_ms`` are never told. ``catching_up``: a backlog drains; what is over waits, and so
-    does what fired a while ago and looks active on the half that is here.
+    does what fired a while ago and looks active on the half that is here. ``silenced``: codes
+    that somebody asked not to hear of, with the end of that. ``muted``: what all the room's
+    readings come through is silent itself, so that silent probes are no news.
     """
 
     facts: Sequence[Fact]
@@ -62,6 +66,8 @@ class RoomSeen:
     maintenance: Sequence[tuple[int, int]] = ()
     tell_from_ms: int | None = None
     catching_up: bool = False
+    silenced: Mapping[str, int] = field(default_factory=dict)
+    muted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,17 @@ class Ladder:
     t_ms: int
     done_ms: int = 0
     step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step that is due: ``escalate``, with ``called`` by voice as well, or ``repeat``."""
+
+    at_ms: int
+    kind: str
+    step: int
+    to: tuple[str, ...]
+    called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +191,9 @@ def _links(seen: RoomSeen, before: Sequence[Known], now_ms: int) -> tuple[list[K
             if due[s][index] <= now_ms
         ]
         open_one = next((k for k in before if k.code == code and k.active), None)
-        if open_one:
+        if seen.muted:
+            known += [replace(open_one, seen_ms=now_ms)] if open_one else []
+        elif open_one:
             known.append(replace(open_one, cleared_ms=None if silent else now_ms, seen_ms=now_ms))
         elif silent:
             fired, since = min(silent)
@@ -298,6 +317,10 @@ class _Turn:
     def criticals(self) -> list[Known]:
         return [k for k in self.known if k.active and k.told_critical]
 
+    def untold(self, known: Known) -> bool:
+        """Active, and yet not to be told now."""
+        return known.code in self.seen.silenced or self.stale(known)
+
     def stale(self, known: Known) -> bool:
         """Not to be told as if it were now: its room's samples are old, or the backlog that
         drains may yet bring its end."""
@@ -334,13 +357,14 @@ def step(
     if seen.catching_up:  # half a backlog proves nothing
         kept, gone = kept + gone, []
     links, silent = _links(seen, links_before, now_ms)
+    kept, links, forgotten = _hushed(kept, links, seen)
     turn = _Turn(seen, contacts, now_ms, kept + links, state.incident, state.incidents)
     arisen = [_known(f, seen.upto_ms, now_ms) for f in new]
-    arisen = [k for k in arisen if k.active or not seen.catching_up]
-    turn.untold_active = any(turn.stale(k) for k in arisen if k.active)
-    arisen = [k for k in arisen if not (k.active and turn.stale(k))]
+    arisen = [k for k in arisen if k.active or not seen.catching_up] + silent
+    turn.untold_active = forgotten or any(turn.untold(k) for k in arisen if k.active)
+    arisen = [k for k in arisen if not (k.active and turn.untold(k))]
 
-    _tell_new(turn, arisen + silent, acked=acked)
+    _tell_new(turn, arisen, acked=acked)
     _tell_corrected(turn, gone)
     _climb(turn)
     _all_clear(turn)
@@ -349,6 +373,24 @@ def step(
     after = replace(after, wake_ms=_wake(after, seen, now_ms))
     power = any(k.code == POWER and k.active for k in arisen)
     return Step(after, tuple(turn.says), power)
+
+
+def _hushed(
+    kept: Sequence[Known], links: Sequence[Known], seen: RoomSeen
+) -> tuple[list[Known], list[Known], bool]:
+    """Without what a silence takes away; whether something active was among it. What was told
+    leaves the ladder and comes back as a new alarm at the silence's end, if it is still active
+    then; what nobody was told of yet is as if it had not been seen."""
+    hushed = {k for k in (*kept, *links) if k.code in seen.silenced}
+    forgotten = {k for k in hushed if k.active and not k.told}
+
+    def quiet(known: Known) -> Known:
+        if known not in hushed:
+            return known
+        return replace(known, told_critical=False, waiting=())
+
+    facts = [quiet(k) for k in kept if k not in forgotten]
+    return facts, [quiet(k) for k in links if k not in forgotten], bool(forgotten)
 
 
 def _still_needed(known: Known, floor: int | None) -> bool:
@@ -365,7 +407,7 @@ def _tell_new(turn: _Turn, new: Sequence[Known], *, acked: bool) -> None:
         turn.incident = replace(turn.incident, ladder=None, acked_ms=turn.now_ms)
     risen = [  # told as a warning, or as over, and now an active critical
         k for k in turn.known
-        if k.active and k.level == "critical" and not k.told_critical and not turn.stale(k)
+        if k.active and k.level == "critical" and not k.told_critical and not turn.untold(k)
     ]  # fmt: skip
     turn.known += new
     active = [k for k in new if k.active]
@@ -374,7 +416,8 @@ def _tell_new(turn: _Turn, new: Sequence[Known], *, acked: bool) -> None:
         _raise_critical(turn, critical)
     elif active and not any(k.active and k.level == "critical" for k in turn.known):
         _tell(turn, "raise", active)
-    _tell(turn, "past", [k for k in new if not k.active])
+    over = [k for k in new if not k.active and k.code not in turn.seen.silenced]
+    _tell(turn, "past", over)
 
 
 def _raise_critical(turn: _Turn, critical: Sequence[Known]) -> None:
@@ -427,38 +470,55 @@ def _climb(turn: _Turn) -> None:
         turn.incident = replace(incident, ladder=Ladder(turn.now_ms), acked_ms=None)
         turn.say("repeat", "sms", operators, hot)
         return
-    repeat_to: tuple[str, ...] = ()
-    while (
-        turn.incident and turn.incident.ladder and _next_rung(turn.incident.ladder) <= turn.now_ms
-    ):
+    repeat_to: tuple[str, ...] = ()  # overdue rungs each climb, but only the last repeat is said
+    while turn.incident and turn.incident.ladder and _due_ms(turn.incident.ladder) <= turn.now_ms:
         ladder = turn.incident.ladder
-        offset = _next_rung(ladder) - ladder.t_ms
-        reached, repeat_to = _rung(turn, hot, offset, ladder.step, repeat_to)
-        turn.incident = replace(turn.incident, ladder=replace(ladder, done_ms=offset, step=reached))
+        rung = next_rung(ladder, turn.contacts)
+        if rung.kind == "escalate":
+            turn.say("escalate", "voice", rung.called, hot)
+            turn.say("escalate", "sms", rung.to, hot)
+            repeat_to = ()
+        else:
+            repeat_to = rung.to
+        ladder = replace(ladder, done_ms=rung.at_ms - ladder.t_ms, step=rung.step)
+        turn.incident = replace(turn.incident, ladder=ladder)
     turn.say("repeat", "sms", repeat_to, hot)
 
 
-def _next_rung(ladder: Ladder) -> int:
+def _due_ms(ladder: Ladder) -> int:
     if ladder.done_ms < FIRST_STEP_MS:
         return ladder.t_ms + FIRST_STEP_MS
     return ladder.t_ms + (ladder.done_ms // EVERY_MS + 1) * EVERY_MS
 
 
-def _rung(
-    turn: _Turn, hot: Sequence[Known], offset_ms: int, step_now: int, repeat_to: tuple[str, ...]
-) -> tuple[int, tuple[str, ...]]:
-    """Climb or repeat: the step reached and whom a repeat is for. Overdue rungs each climb, but
-    only the last repeat is said."""
+def next_rung(ladder: Ladder, contacts: Sequence[Contact]) -> Rung:
+    """What comes next if nobody answers: one step up, or a repeat where nobody is higher."""
+    at_ms = _due_ms(ladder)
+    offset_ms = at_ms - ladder.t_ms
     if offset_ms == FIRST_STEP_MS:
-        turn.say("escalate", "voice", _of_role(turn.contacts, "operator"), hot)
-        turn.say("escalate", "sms", _of_role(turn.contacts, "second"), hot)
-        return 1, ()
+        operators, seconds = _of_role(contacts, "operator"), _of_role(contacts, "second")
+        return Rung(at_ms, "escalate", 1, seconds, operators)
     role = {EVERY_MS: (2, "township"), 2 * EVERY_MS: (3, "county")}.get(offset_ms)
-    if role and (people := _of_role(turn.contacts, role[1])):
-        turn.say("escalate", "sms", people, hot)
-        return role[0], ()
-    audience = {2: ("township",), 3: ("county",)}.get(step_now, ("operator", "second"))
-    return step_now, _of_role(turn.contacts, *audience)
+    if role and (people := _of_role(contacts, role[1])):
+        return Rung(at_ms, "escalate", role[0], people)
+    audience = {2: ("township",), 3: ("county",)}.get(ladder.step, ("operator", "second"))
+    return Rung(at_ms, "repeat", ladder.step, _of_role(contacts, *audience))
+
+
+def coming(state: RoomState, contacts: Sequence[Contact], rungs: int = 4) -> list[Rung]:
+    """What the next rungs would be, from now on without an answer."""
+    incident = state.incident
+    if incident is None:
+        return []
+    if incident.acked_ms is not None:
+        operators = _of_role(contacts, "operator")
+        return [Rung(incident.acked_ms + AFTER_ACK_MS, "repeat", 0, operators)]
+    found: list[Rung] = []
+    ladder = incident.ladder
+    while ladder and len(found) < rungs:
+        found.append(next_rung(ladder, contacts))
+        ladder = replace(ladder, done_ms=found[-1].at_ms - ladder.t_ms, step=found[-1].step)
+    return found
 
 
 def _all_clear(turn: _Turn) -> None:
@@ -509,10 +569,11 @@ def morning(state: RoomState, now_ms: int) -> tuple[RoomState, dict[str, list[Kn
 def _wake(state: RoomState, seen: RoomSeen, now_ms: int) -> int | None:
     due = [f.fired_at_ms for f in seen.facts if not f.code.startswith("DATA_GAP")]
     due += [f.cleared_at_ms for f in seen.facts if f.cleared_at_ms is not None]
+    due += seen.silenced.values()
     for series in seen.arrived_ms or {}:
         due += link_due(seen, series)
     if state.incident and state.incident.ladder:
-        due.append(_next_rung(state.incident.ladder))
+        due.append(_due_ms(state.incident.ladder))
     if state.incident and state.incident.acked_ms is not None:
         due.append(state.incident.acked_ms + AFTER_ACK_MS)
     return min((d for d in due if d > now_ms), default=None)

@@ -25,8 +25,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a person did; kinds and ``detail`` fields: alarm decisions 36. One kind more,
-    which no replay has: ``probe_lag`` (``probe``, ``lag_ms``), the probe's papers from then on."""
+    """Something a person did; kinds and ``detail`` fields: alarm decisions 36."""
 
     at_ms: int
     kind: str

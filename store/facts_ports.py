@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.incident import RoomState
 from domain.reading import RoomId
 
 
@@ -99,6 +100,14 @@ class NoticesReader(Protocol):
 
     def replies(self, limit: int = 200) -> Sequence[Mapping[str, object]]:
         """Newest first: provider_id, from, text, at_ms, understood, room."""
+        ...
+
+    def sendings(self, keys: Sequence[str]) -> Mapping[str, Sequence[tuple[int, str, str]]]:
+        """Every attempt and receipt of these notices, oldest first: when, outcome, detail."""
+        ...
+
+    def state(self, room: str) -> RoomState | None:
+        """Where the ladder of a room stands; None when it was never looked at."""
         ...
 
     def links(self) -> Sequence[Mapping[str, object]]:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Engine, Row, Select, select
 
+from domain.incident import RoomState
 from domain.reading import RoomId
 from store.notices import schema as t
 
@@ -77,6 +79,20 @@ class SqlNoticesReader:
             }
             for r in rows
         ]  # fmt: skip
+
+    def sendings(self, keys: Sequence[str]) -> dict[str, list[tuple[int, str, str]]]:
+        """Every attempt and receipt of these notices, oldest first: when, outcome, detail."""
+        c = t.sendings.c
+        query = select(t.sendings).where(c.key.in_(keys)).order_by(c.seq).limit(PAGE_ROWS)
+        found: dict[str, list[tuple[int, str, str]]] = {}
+        for r in self._rows(query):
+            found.setdefault(r.key, []).append((r.at_ms, r.outcome, r.detail))
+        return found
+
+    def state(self, room: str) -> RoomState | None:
+        """Where the ladder of a room stands; None when it was never looked at."""
+        rows = self._rows(select(t.states.c.state).where(t.states.c.room == room))
+        return msgspec.json.decode(rows[0].state, type=RoomState) if rows else None
 
     def links(self) -> Sequence[Mapping[str, object]]:
         c = t.links.c

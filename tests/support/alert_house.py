@@ -22,6 +22,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.readings: ReadingStore = open_readings(folder / "readings.db", write=True)
         self.records: SqlRecords = open_records(folder / "records.db")
         self._seq = 0

@@ -1,0 +1,316 @@
+"""Rosters, silences, replies, drills and silent gateways, from records to the phones."""
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from domain.reading import PersonId, RoomId, SiteId
+from domain.roster import Shift
+from store.facts import open_facts
+from store.records.ports import CalendarDay, Duty, Room, Site
+from tests.integration.alerts.test_telling import OPERATOR, SECOND, TOWNSHIP, Watch, staffed
+from tests.support.alert_house import MINUTE_MS, NOON_MS, House
+from tests.support.people import Phones
+
+HOUR_MS = 60 * MINUTE_MS
+ROOM = RoomId("r1")
+STRANGER = "+8613899999999"
+
+
+def said(house: House, watch: Watch) -> dict[str, Any]:
+    return {"by": "admin", "now_ms": watch.now_ms}
+
+
+def test_a_night_shift_is_told_at_night_and_the_day_shift_by_day(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        night = Shift("1234567", 20 * 60, 8 * 60)
+        day = Shift("1234567H", 8 * 60, 20 * 60)
+        for name, phone, shift in (("day", OPERATOR, day), ("night", SECOND, night)):
+            house.person(name, "operator", phone)
+            duty = Duty(PersonId(name), "operator", "site", "s1", (shift,))
+            house.records.put_duty(duty, by="admin", now_ms=NOON_MS)
+        with Watch(house, phones, NOON_MS + 7 * HOUR_MS) as watch:  # 19:00
+            watch.warm(55)  # critical at 19:30, the ladder calls at 19:45
+            assert phones.said() == [("1", "raise"), ("1", "escalate")]
+            watch.warm(10)  # 20:00 and after: the repeat goes to whoever is on duty now
+            assert phones.said()[2:] == [("2", "repeat")]
+            watch.warm(20, 2.0)
+
+            assert sorted(phones.said()[3:]) == [("1", "clear"), ("2", "clear")]
+
+
+def test_nobody_on_duty_falls_back_to_all_of_the_role_and_says_so(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        house.person("op", "operator", OPERATOR)
+        sundays = Duty(PersonId("op"), "operator", "site", "s1", (Shift("7H"),))
+        house.records.put_duty(sundays, by="admin", now_ms=NOON_MS)
+        with Watch(house, phones, NOON_MS) as watch:  # a Tuesday
+            watch.warm(35)
+
+            (text,) = phones.texts()
+            assert text.startswith("无人值班:东村r1草莓8.0℃")
+            assert len(text) <= 70
+    holiday = CalendarDay("2026-06-02", "H", "端午")
+    with House(tmp_path / "holiday") as house:
+        house.room("r1", "mqtt:g1:p1")
+        house.person("op", "operator", OPERATOR)
+        house.records.put_duty(sundays, by="admin", now_ms=NOON_MS)
+        house.records.put_day(holiday, by="admin", now_ms=NOON_MS)
+        phones = Phones()
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(35)
+
+            assert next(iter(phones.texts())).startswith("东村r1草莓")
+
+
+def test_whoever_had_the_texts_stopped_gets_none_and_the_next_step_hears_at_once(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.reply("TD")
+            (owed,) = watch.store.owed(watch.now_ms)
+            assert (owed.understood, owed.person) == ("unsubscribe", "op")
+            assert "退订" in list(phones.texts())[-1]
+            house.records.stop_texts(PersonId("op"), watch.now_ms, **said(house, watch))
+            watch.warm(50)
+
+            assert phones.said()[1:] == [("2", "raise"), ("2", "escalate"), ("2", "escalate")]
+            assert list(phones.texts())[1].startswith("无人值班:")
+            house.records.allow_texts(PersonId("op"), **said(house, watch))
+            watch.warm(15, 2.0)
+            assert ("2", "clear") in phones.said()
+
+
+def test_a_silence_keeps_the_words_back_and_its_early_end_lets_them_out(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            house.records.silence("s-1", ROOM, "CRIT_HIGH", "探头在修", 4, **said(house, watch))
+            house.records.silence("s-2", ROOM, "WARN_HIGH", "探头在修", 4, **said(house, watch))
+            watch.warm(60)
+            assert phones.said() == []
+            assert {f.code for f in watch.facts.facts(ROOM)} == {"CRIT_HIGH", "WARN_HIGH"}
+            house.records.end_silence("s-1", **said(house, watch))
+            watch.turn()
+
+            assert phones.said() == [("1", "raise")]
+
+
+def test_a_silence_that_runs_out_by_itself_lets_the_words_out(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            house.records.silence("s-1", ROOM, "CRIT_HIGH", "门坏了", 1, **said(house, watch))
+            house.records.silence("s-2", ROOM, "WARN_HIGH", "门坏了", 2, **said(house, watch))
+            watch.warm(55)
+        with Watch(house, phones, watch.now_ms) as watch:  # a life that only reads of it
+            watch.warm(10)
+
+            assert phones.said() == [("1", "raise")]
+
+
+def test_a_wrong_code_is_answered_with_the_codes_that_are_open(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(35)
+            code = str(watch.store.notices()[0]["code"])
+            wrong = "A2A2" if code != "A2A2" else "B2B2"
+            watch.reply(f"1 {wrong}")
+            assert code in list(phones.texts())[-1]
+            watch.reply(f"1 {wrong}", phone=STRANGER, id="r-2")
+            watch.warm(15)
+
+            words = [r["understood"] for r in watch.store.replies()]
+            assert words == ["stranger", "wrong-code"]
+            assert ("2", "escalate") in phones.said()  # neither stopped the ladder
+
+
+def test_a_reply_after_the_end_is_asked_for_the_cause(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(35)
+            watch.warm(20, 2.0)
+            code = watch.store.notices()[0]["code"]
+            watch.reply(f"1 {code}")
+            assert "7误报" in list(phones.texts())[-1]
+            assert watch.store.owed(watch.now_ms) == []
+            watch.reply("1", id="r-2")
+
+            assert [r["understood"] for r in watch.store.replies()] == ["nothing-open", "over"]
+
+
+def test_still_hot_two_hours_after_the_acknowledgement_the_ladder_starts_anew(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(35)
+            watch.reply("1")
+            acked = len(phones.said())
+            watch.warm(115)
+            assert phones.said()[acked:] == []
+            watch.warm(25)
+
+            assert phones.said()[acked:] == [
+                ("1", "repeat"), ("1", "escalate"), ("2", "escalate"),
+            ]  # fmt: skip
+
+
+def test_a_drill_climbs_like_an_alarm_says_that_it_is_one_and_ends_with_its_answer(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.turn()
+            house.records.start_drill("d-1", SiteId("s1"), **said(house, watch))
+            watch.until(watch.now_ms + 16 * MINUTE_MS)
+            assert phones.said() == [("1", "raise"), ("1", "escalate"), ("2", "escalate")]
+            assert all("演练" in text for text in phones.texts())
+            watch.reply("1", phone=SECOND)
+            (owed,) = watch.store.owed(watch.now_ms)
+            assert (owed.room, owed.person) == ("drill:d-1", "second")
+            house.records.answer_drill("d-1", owed.at_ms, "sms", by="second", now_ms=watch.now_ms)
+            watch.until(watch.now_ms + 90 * MINUTE_MS)
+
+            assert sorted(phones.said()[3:]) == [("1", "clear"), ("2", "clear")]
+            assert watch.facts.facts() == []
+
+
+def test_an_unanswered_drill_ends_after_an_hour_before_the_county_hears(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        house.person("county", "county", "+8613800000004")
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.turn()
+            house.records.start_drill("d-1", SiteId("s1"), **said(house, watch))
+            watch.until(watch.now_ms + 50 * MINUTE_MS)
+            assert ("3", "escalate") in phones.said()
+        with Watch(house, phones, watch.now_ms) as watch:  # a restart in the middle
+            watch.until(watch.now_ms + 180 * MINUTE_MS)
+
+            assert all(phone != "4" for phone, _ in phones.said())
+            assert [kind for _, kind in phones.said()].count("clear") == 3
+            assert watch.notifier.wake_ms() is None
+
+
+def test_a_silent_gateway_is_one_message_and_one_ladder_for_all_its_rooms(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        at: dict[str, Any] = {"by": "init", "now_ms": house.began_ms}
+        (site,) = house.records.sites()
+        house.records.put_site(replace(site, gateway="g1"), **at)
+        staffed(house)
+        for n in (2, 3, 4):
+            house.room(f"r{n}", f"mqtt:g1:p{n}")
+        with Watch(house, phones, NOON_MS) as watch:
+            for minute in range(30):
+                for n in (1, 2, 3, 4):  # a minute apart, each every five
+                    if minute % 5 == n:
+                        house.arrive(
+                            [(watch.now_ms, 2.0)], at_ms=watch.now_ms, probe=f"mqtt:g1:p{n}"
+                        )
+                watch.turn()
+                watch.now_ms += MINUTE_MS
+            watch.until(watch.now_ms + 80 * MINUTE_MS)
+            texts = list(phones.texts())
+            assert texts[0].startswith("东村网关(4间库房)无数据")
+            assert all("网关" in text for text in texts)
+            assert phones.said() == [
+                ("1", "raise"), ("1", "raise"), ("1", "escalate"), ("2", "escalate"),
+            ]  # fmt: skip
+
+            for n in (1, 2, 3):  # it is back; the fourth room's own probe is not
+                house.arrive([(watch.now_ms, 2.0)], at_ms=watch.now_ms, probe=f"mqtt:g1:p{n}")
+            watch.turn()
+            after = list(phones.messages.values())[4:]
+            assert sorted((m.kind, "r4" in m.text) for m in after) == [
+                ("clear", False), ("clear", False), ("raise", True),
+            ]  # fmt: skip
+
+
+def test_one_silent_probe_behind_a_gateway_that_speaks_is_the_rooms_own_message(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        at: dict[str, Any] = {"by": "init", "now_ms": house.began_ms}
+        (site,) = house.records.sites()
+        house.records.put_site(replace(site, gateway="g1"), **at)
+        staffed(house)
+        house.room("r2", "mqtt:g1:p2")
+        with Watch(house, phones, NOON_MS) as watch:
+            house.arrive([(watch.now_ms, 2.0)], at_ms=watch.now_ms, probe="mqtt:g1:p2")
+            watch.warm(20, 2.0)
+
+            (message,) = phones.messages.values()
+            assert message.kind == "raise"
+            assert message.text.startswith("东村r2无数据")
+
+
+def test_silences_alter_no_fact(tmp_path: Path) -> None:
+    judged = []
+    for quiet in (False, True):
+        with House(tmp_path / str(quiet)) as house:
+            staffed(house)
+            with Watch(house, Phones(), NOON_MS) as watch:
+                watch.warm(20)
+                if quiet:
+                    for n, code in enumerate(("CRIT_HIGH", "WARN_HIGH", "SENSOR_STUCK")):
+                        house.records.silence(f"s{n}", ROOM, code, "x", 3, **said(house, watch))
+                watch.warm(40)
+                watch.warm(30, 2.0)
+            with closing(open_facts(house.path("facts.db"))) as facts:
+                judged.append(
+                    [
+                        (f.code, f.began_at_ms, f.fired_at_ms, f.cleared_at_ms, f.peak, f.rule)
+                        for f in facts.facts()
+                    ]
+                )
+
+    assert judged[0] == judged[1] != []
+
+
+def test_a_gateways_ladder_is_stopped_by_its_own_code(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        at: dict[str, Any] = {"by": "init", "now_ms": house.began_ms}
+        house.records.put_site(
+            Site(SiteId("s2"), "county", "village-point", "西村", "West", "g2"), **at
+        )
+        for n in (5, 6):
+            room = RoomId(f"r{n}")
+            house.room(f"r{n}", f"mqtt:g2:p{n}")
+            house.records.put_room(Room(room, SiteId("s2"), "chilled", f"r{n}", f"r{n}"), **at)
+        for id, role, phone in (("op", "operator", OPERATOR), ("town", "township", TOWNSHIP)):
+            house.person(id, role, phone)
+            house.records.put_duty(Duty(PersonId(id), role, "region", "county"), **at)
+        with Watch(house, phones, NOON_MS) as watch:
+            for n in (5, 6):
+                house.arrive([(watch.now_ms, 2.0)], at_ms=watch.now_ms, probe=f"mqtt:g2:p{n}")
+            watch.turn()
+            watch.until(watch.now_ms + 62 * MINUTE_MS)
+            assert phones.said() == [("1", "raise"), ("1", "raise")]
+            watch.reply("1")
+            assert watch.store.replies()[0]["room"] == "gateway:g2"
+            watch.until(watch.now_ms + 60 * MINUTE_MS)
+
+            assert ("3", "escalate") not in phones.said()
