@@ -12,19 +12,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import buyer, epcis, health, problems, v1
+from api import buyer, drills, epcis, health, problems, v1
 from api.buyers import Buyers
 from api.console import (
     alarm_pages,
     assets,
-    explain_pages,
     live,
     lot_pages,
     now,
     people_pages,
     pipeline_pages,
     places,
-    probe_pages,
     reference_pages,
     setup_pages,
     signin,
@@ -46,8 +44,8 @@ log = logging.getLogger(__name__)
 MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
 PAGES = (
-    assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, explain_pages,
-    lot_pages, pipeline_pages, probe_pages, reference_pages,
+    assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, lot_pages,
+    pipeline_pages, reference_pages,
 )  # fmt: skip
 
 
@@ -68,11 +66,14 @@ def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
         app.state.pulse = pulse
         watcher = asyncio.create_task(pulse.watch(context), name="pulse")
         watcher.add_done_callback(_said_why)
+        planner = asyncio.create_task(drills.keep_plan(context), name="drills")
+        planner.add_done_callback(_no_more_drills)
         try:
             yield
         finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
+            for task in (watcher, planner):
+                task.cancel()
+            await asyncio.gather(watcher, planner, return_exceptions=True)
             buyers.close()
             sources.close()
             records.close()
@@ -103,6 +104,11 @@ def _said_why(watcher: asyncio.Task[None]) -> None:
     """Pages still answer without it, but are renewed by hand: somebody should know."""
     if not watcher.cancelled() and watcher.exception() is not None:
         log.error("pages are no longer renewed", exc_info=watcher.exception())
+
+
+def _no_more_drills(planner: asyncio.Task[None]) -> None:
+    if not planner.cancelled() and planner.exception() is not None:
+        log.error("planned drills no longer start", exc_info=planner.exception())
 
 
 async def _told(request: Request, error: Exception) -> Response:

@@ -9,7 +9,6 @@ from pydantic import Field
 from api.alarms import cases as cases_of
 from api.alarms import what_was_said
 from api.context import Caller, InContext
-from api.explaining import why_raised
 from api.problems import Problem
 from api.replies import Asked, reply
 from api.times import Instant
@@ -48,20 +47,36 @@ async def alarms(asked: Annotated[WhichAlarms, Query()], context: InContext) -> 
 
 @router.get("/alarms/{fact}")
 async def alarm(fact: str, _asked: Annotated[Nothing, Query()], context: InContext) -> Response:
-    """Every version of one fact, oldest first, what was said of it, and a sentence in ``zh`` and
-    ``en`` that says why it was raised, or why newer data says that it should not have been."""
+    """Every version of one fact, oldest first, and what was said of it."""
     versions = context.sources.facts.need().fact(fact)
     if not versions:
         raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
     said = what_was_said(context, versions[-1].room).get(fact)
-    why = await why_raised(context, versions[-1])
     return reply(
-        {
-            "versions": [_fact(one) for one in versions],
-            "said": asdict(said) if said else None,
-            "why": why,
-        }
+        {"versions": [_fact(one) for one in versions], "said": asdict(said) if said else None}
     )
+
+
+class AckSaid(Asked):
+    """``id``: the caller's own; said twice, it is one acknowledgement."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    by: str | None = None
+    note: str | None = None
+
+
+@router.post("/alarms/{fact}/ack", status_code=201)
+async def acknowledge(fact: str, said: AckSaid, context: InContext, caller: Caller) -> Response:
+    """It stops the room's ladder at once; still active two hours later, it starts again."""
+    versions = context.sources.facts.need().fact(fact)
+    if not versions:
+        raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
+    now_ms = context.now_ms()
+    detail = {"fact": fact, "channel": "api"} | ({"note": said.note} if said.note else {})
+    m = context.records.add_action(
+        said.id, versions[-1].room, "ack", now_ms, said.by or caller.person, detail, now_ms=now_ms
+    )
+    return reply({"id": said.id, "change": m}, 201)
 
 
 class WhichCases(Asked):

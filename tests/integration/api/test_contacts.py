@@ -35,8 +35,9 @@ def test_a_person_with_a_duty_is_on_the_rooms_ladder_until_it_ends(own_county: C
     assert post(own_county, "/api/v1/duties", DUTY) == given
     assert ("zhao", "second") in ladder(own_county)
     (zhao,) = [p for p in get(own_county, "/api/v1/people")["people"] if p["id"] == "zhao"]
-    duties = [{"role": "second", "scope_kind": "room", "scope": "berry"}]
-    assert zhao == {"id": "zhao", **ZHAO, "channels": [], "duties": duties}
+    duties = [{"role": "second", "scope_kind": "room", "scope": "berry", "shifts": []}]
+    said = {"id": "zhao", **ZHAO, "channels": [], "texts_stopped_ms": None, "duties": duties}
+    assert zhao == said
 
     ended = end(own_county, DUTY)
 

@@ -1,1 +1,0 @@
-"""Malformed and mutated messages against everything that reads bytes from outside."""
