@@ -1,25 +1,23 @@
 """One room as the engine holds it: who measures it, what rules it, what is known of it now."""
 
 import logging
-from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
 
 from domain.engine import Checkpoint, RoomEngine
-from domain.judgement import Action, Judgement, Rule
+from domain.judgement import Judgement, Rule
 from domain.profile import Impossible, resolve
-from domain.reading import Columns, ProbeId, RoomId, Series
+from domain.reading import Columns, RoomId, Series
 from store.ports import ReadingReader
 from store.records.ports import Assignment, RecordsReader
+from store.room_input import SeriesOf, actions_of, read_room, rules_of
 
 log = logging.getLogger(__name__)
 
 AHEAD_MS = 26 * 3_600_000  # judged this far ahead: so the moments of clock rules are known
 FAR_MS = 1 << 60
-
-SeriesOf = Callable[[ProbeId], Sequence[Series]]
 
 
 class RoomWatch:
@@ -53,9 +51,9 @@ class RoomWatch:
     def reload(self) -> None:
         """Take the room's rules, actions and assignments from the records again."""
         before = self.assigned
-        self.rules = _rules(self._records, self.room)
+        self.rules = rules_of(self._records, self.room)
         self.assigned = self._records.assignments(self.room)
-        actions = _actions(self._records, self.room, self.assigned)
+        actions = actions_of(self._records, self.room, self.assigned)
         if not self.rules:
             self._engine = None
             return
@@ -133,47 +131,4 @@ class RoomWatch:
         return msgspec.msgpack.encode(self._engine.checkpoints()) if self._engine else b""
 
     def _read(self, from_ms: int, to_ms: int) -> Mapping[Series, Columns]:
-        """A probe's readings belong to the room only while it was assigned to it."""
-        found: dict[Series, Columns] = {}
-        for a in sorted(self.assigned, key=lambda a: a.from_ms):
-            start = max(a.from_ms, from_ms)
-            end = to_ms if a.to_ms is None else min(a.to_ms, to_ms)
-            if start >= end:
-                continue
-            for series in self._series_of(a.probe):
-                rows = self._readings.between(series, start, end)
-                if not len(rows):
-                    continue
-                if series in found:
-                    rows = _joined(found[series], rows)
-                found[series] = rows
-        return found
-
-
-def _joined(one: Columns, other: Columns) -> Columns:
-    return Columns(
-        array("q", [*one.at_ms, *other.at_ms]),
-        array("q", [*one.count, *other.count]),
-        array("H", [*one.quality, *other.quality]),
-    )
-
-
-def _rules(records: RecordsReader, room: RoomId) -> list[Rule]:
-    """Oldest first; of several from the same instant the one recorded last."""
-    rules: dict[int, Rule] = {}
-    for v in sorted(records.rules(room), key=lambda v: (v.from_ms, v.m)):
-        rules[v.from_ms] = Rule(
-            str(v.m), v.from_ms, v.profile, tuple(v.commodities), v.interval_s, v.overrides
-        )
-    return [rules[at] for at in sorted(rules)]
-
-
-def _actions(records: RecordsReader, room: RoomId, assigned: Sequence[Assignment]) -> list[Action]:
-    """What people did, and the end of each assignment: the probe left the room."""
-    actions = [Action(a.at_ms, a.kind, a.by, a.detail) for a in records.actions(room)]
-    actions += [
-        Action(a.to_ms, "probe_removed", "", {"probe": a.probe})
-        for a in assigned
-        if a.to_ms is not None
-    ]
-    return sorted(actions, key=lambda a: a.at_ms)
+        return read_room(self._readings, self._series_of, self.assigned, from_ms, to_ms)

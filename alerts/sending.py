@@ -24,11 +24,12 @@ from alerts.escalation import Rosters
 from alerts.places import Places
 from alerts.routes import ONE, VOICE, Routes
 from alerts.subjects import DRILL_LASTS_MS, TEST, is_room
-from channels.ports import Channel, Outgoing, Refused, TryLater
+from channels.ports import Channel, Outgoing, Refused, Shut, TryLater
 from domain.decision import Notice
 from domain.incident import LINK_CODES, Known
-from domain.message import ONE_PART, compose, month, parts
+from domain.message import ONE_PART, compose, month, parts, templated
 from domain.reading import RoomId
+from domain.template import Filled
 from store.facts import SqlFactsReader
 from store.notices import Charge, KeptReply, NewNotice, SqlNoticesStore, WaitingNotice
 
@@ -165,18 +166,18 @@ class Sender:
         if now is None:
             self._close(one, "dropped", "over before it could be told")
             return False
-        kind, text = now
+        kind, text, filled = now
         key = f"{notice.key}.{one.via}"  # the same for this channel whenever its turn comes
         self._sending_s[one.via] = time.monotonic()
         try:
-            sent = channel.send(Outgoing(key, notice.phone, text, kind))
+            sent = channel.send(Outgoing(key, notice.phone, text, kind, filled))
         except Refused as error:
             log.exception("a notice was refused", extra={"key": notice.key, "channel": one.via})
             self._refused(one, str(error))
             return False
         except TryLater as error:
             self.fares(one.via, error)
-            self._again(one, text, str(error))
+            self._again(one, text, str(error), at_once=isinstance(error, Shut))
             return None
         finally:
             self._sending_s.pop(one.via, None)
@@ -187,14 +188,14 @@ class Sender:
         )  # fmt: skip
         return True
 
-    def _again(self, one: WaitingNotice, text: str, why: str) -> None:
+    def _again(self, one: WaitingNotice, text: str, why: str, *, at_once: bool) -> None:
         notice, now_ms = one.notice, self._now_ms()
         wait_ms = pause_ms(one.attempts)
         self._store.attempted(
             notice.key, now_ms, "waiting", why, kind=notice.kind, text=text, via=one.via,
             next_try_ms=now_ms + wait_ms,
         )  # fmt: skip
-        if one.via_tries + 1 >= TRIES or now_ms - one.via_ms >= PATIENCE_MS:
+        if at_once or one.via_tries + 1 >= TRIES or now_ms - one.via_ms >= PATIENCE_MS:
             after = self._after(one, one.refused_by)
             if after:
                 self._store.give({notice.key: after}, now_ms, f"{one.via} takes nothing")
@@ -223,27 +224,35 @@ class Sender:
             organisation = self._places.organisation(one.notice.room)
         return Charge(month(self._now_ms()), organisation, 1 if called else parts(text))
 
-    def _as_it_is(self, one: WaitingNotice) -> tuple[str, str] | None:
-        """Kind and words as of now; None when there is nothing left to say."""
+    def _as_it_is(self, one: WaitingNotice) -> tuple[str, str, Filled | None] | None:
+        """Kind and words as of now, in full and as a template; None when there is nothing left to say."""
         kept = one.notice
         stands_in = kept.channel == "voice" and self._routes.ways[one.via].carries != VOICE
         late_ms = self._now_ms() - kept.at_ms
         if kept.room.startswith(TEST) and kept.kind in SPOKEN and late_ms > DRILL_LASTS_MS:
             return None
         if kept.kind not in SPOKEN or not kept.facts:
-            return kept.kind, self._spoken(kept, kept.text, stands_in)
+            return kept.kind, self._spoken(kept, kept.text, stands_in), self._filled(kept)
         notice = msgspec.json.decode(kept.body, type=Notice)
         about = [(room, self._now(room, known)) for room, known in notice.about]
         if any(k is not None and k.active for _, k in about):
-            return kept.kind, self._spoken(kept, kept.text, stands_in)
+            return kept.kind, self._spoken(kept, kept.text, stands_in), self._filled(kept)
         over = tuple((room, k) for room, k in about if k is not None)
         if kept.kind != "raise" or not over:
             return None
         past = replace(
             notice, kind="past", about=over, codes=tuple(sorted({k.code for _, k in over}))
         )
-        text = compose(past, self._places.of(past), self._language(kept))
-        return "past", self._spoken(kept, text, stands_in)
+        places, lang = self._places.of(past), self._language(kept)
+        text = compose(past, places, lang)
+        return "past", self._spoken(kept, text, stands_in), templated(past, places, lang)
+
+    def _filled(self, kept: NewNotice) -> Filled | None:
+        """None for what is no notice of an alarm: an answer."""
+        if not kept.body:
+            return None
+        notice = msgspec.json.decode(kept.body, type=Notice)
+        return templated(notice, self._places.of(notice), self._language(kept), kept.code)
 
     def _now(self, room: str, known: Known) -> Known | None:
         """The fact that was told, as it stands; None when it was withdrawn."""

@@ -9,7 +9,8 @@ thread: it is stored there, and the main loop is woken.
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from alerts.carriers import Carriers
 from alerts.engine import Engine
@@ -20,7 +21,8 @@ from alerts.routes import Routes, Way
 from alerts.sending import IDLE_S, Api, Sender
 from alerts.settings import Settings
 from channels.connect import carries, connect
-from channels.ports import Reply
+from channels.listener import Listener
+from channels.ports import Channel, Hears, Reply
 from store.connect import open_readings
 from store.errors import NotReady
 from store.facts import open_facts
@@ -52,19 +54,20 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             engine.follow(now_ms())
         notifier = Notifier(engine, records, facts, notices, now_ms(), settings.tell_from_ms)
         ways = settings.ways()
-        routes = Routes({w.name: Way(w.carries or carries(w.url), w.by_default) for w in ways})
+        routes = Routes({w.name: Way(carries(w), w.by_default) for w in ways})
         sender = Sender(notices, facts, Rosters(records), Places(records), now_ms, routes)
 
         def on_reply(reply: Reply) -> None:
             notices.keep_reply(reply.provider_id, reply.from_phone, reply.text, reply.at_ms)
             wake.set()
 
-        channels = {}
+        channels: dict[str, Channel] = {}
         for way in ways:
             channels[way.name] = connect(
                 way, on_reply=on_reply, on_receipt=sender.on_receipt, now_ms=now_ms
             )
             stack.callback(channels[way.name].close)
+        _listen_for_pushes(stack, settings, channels)
         failed: list[BaseException] = []
 
         def fail(error: BaseException) -> None:
@@ -103,6 +106,16 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                     wake.set()
         finally:
             stop.set()
+
+
+def _listen_for_pushes(
+    stack: contextlib.ExitStack, settings: Settings, channels: Mapping[str, Channel]
+) -> None:
+    """Only where a provider pushes. After the channels: closed before them."""
+    hears = {name: one for name, one in channels.items() if isinstance(one, Hears)}
+    if hears and settings.push_port:
+        token = Path(settings.push_token_file).read_text().strip()
+        stack.callback(Listener(settings.push_port, token, hears).close)
 
 
 def _rounds(stop: threading.Event, wake: threading.Event) -> Iterator[None]:

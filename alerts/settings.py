@@ -6,8 +6,8 @@ from channels.settings import ChannelSettings
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``channels``: the ways to reach people, in order; none: one named sms, with ``sms_url``
-    and ``sms_password_file`` (see ``channels.connect``). ``tell_from_ms`` None: what ended before
+    """``sms_url`` and ``sms_password_file``: a channel named sms (see ``channels.connect``);
+    ``channels``: further ways to reach people, in order. ``tell_from_ms`` None: what ended before
     ``notices.db`` was made is never told."""
 
     readings_path: str
@@ -20,7 +20,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_token_file: str  # a path, so the secret stays out of the environment
     tell_from_ms: int | None = None
     channels: list[ChannelSettings] = []
+    push_port: int = 0  # where providers push to, on loopback; 0: nowhere
+    push_token_file: str = ""
 
     def ways(self) -> list[ChannelSettings]:
+        """All of them; the names are each its own."""
         own = ChannelSettings("sms", self.sms_url, self.sms_password_file)
-        return self.channels or [own]
+        return [*([own] if self.sms_url else []), *self.channels]

@@ -17,12 +17,14 @@ from api.buyers import Buyers
 from api.console import (
     alarm_pages,
     assets,
+    explain_pages,
     live,
     lot_pages,
     now,
     people_pages,
     pipeline_pages,
     places,
+    probe_pages,
     reference_pages,
     setup_pages,
     signin,
@@ -44,8 +46,8 @@ log = logging.getLogger(__name__)
 MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
 PAGES = (
-    assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, lot_pages,
-    pipeline_pages, reference_pages,
+    assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, explain_pages,
+    lot_pages, pipeline_pages, probe_pages, reference_pages,
 )  # fmt: skip
 
 

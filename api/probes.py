@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from api.calibration import Standing, standing
 from api.context import Context
 from api.rooms import ORDER, Value, value_of
 from domain.reading import ProbeId, RoomId
@@ -15,6 +16,7 @@ class ProbeNow:
     room: RoomId | None
     from_ms: int | None  # of its assignment
     values: Sequence[Value]
+    standing: Standing
 
     @property
     def last_ms(self) -> int | None:
@@ -23,22 +25,22 @@ class ProbeNow:
 
 def probes_now(context: Context) -> list[ProbeNow]:
     """Unassigned first: they wait for somebody."""
-    now_ms = context.now_ms()
+    now_ms, registry = context.now_ms(), context.registry()
     latest = context.sources.readings.ask(lambda reader: reader.latest()) or []
     heard: dict[ProbeId, list[Value]] = defaultdict(list)
     for one in latest:
         heard[one.series.probe].append(value_of(one))
     held = {
         a.probe: a
-        for a in context.registry().assignments
+        for a in registry.assignments
         if a.from_ms <= now_ms and (a.to_ms is None or now_ms < a.to_ms)
     }
     found = []
-    for probe in sorted({*heard, *held}):
+    for probe in sorted({*heard, *held, *registry.papers}):
         assignment = held.get(probe)
         room, from_ms = (
             (None, None) if assignment is None else (assignment.room, assignment.from_ms)
         )
         mine = sorted(heard[probe], key=lambda v: ORDER.index(v.quantity.name))
-        found.append(ProbeNow(probe, room, from_ms, mine))
+        found.append(ProbeNow(probe, room, from_ms, mine, standing(registry, probe, now_ms)))
     return sorted(found, key=lambda one: (one.room is not None, one.room or "", one.probe))

@@ -4,11 +4,24 @@ The api is the only writer of records while it runs, so a picture of the last ch
 is the newest there is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from domain.calibration import Papers
 from domain.reading import ProbeId, RoomId, SiteId
-from store.records.ports import Assignment, Person, RecordsReader, Region, Room, RuleVersion, Site
+from store.records.ports import (
+    Assignment,
+    Person,
+    RecordedCheck,
+    RecordsReader,
+    Region,
+    Room,
+    RuleVersion,
+    Site,
+)
+
+T = TypeVar("T")
 
 # Changes that alter nothing here.
 NOT_PICTURED = frozenset({
@@ -26,6 +39,8 @@ class Registry:
     rules: Mapping[RoomId, Sequence[RuleVersion]]  # oldest first
     assignments: Sequence[Assignment]
     people: Mapping[str, Person]
+    papers: Mapping[ProbeId, Sequence[Papers]]  # oldest first
+    checks: Mapping[ProbeId, Sequence[RecordedCheck]]
 
     def rule(self, room: RoomId, at_ms: int) -> RuleVersion | None:
         """In force at an instant; the first one holds from the beginning of time."""
@@ -93,4 +108,13 @@ def _read(records: RecordsReader, m: int) -> Registry:
         {id: records.rules(id) for id in rooms},
         records.assignments(),
         {person.id: person for person in records.people()},
+        _by_probe((ProbeId(each.probe), each) for each in records.papers()),
+        _by_probe((each.probe, each) for each in records.checks()),
     )
+
+
+def _by_probe(said: Iterable[tuple[ProbeId, T]]) -> dict[ProbeId, list[T]]:
+    found: dict[ProbeId, list[T]] = {}
+    for probe, each in said:
+        found.setdefault(probe, []).append(each)
+    return found

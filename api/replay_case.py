@@ -33,6 +33,10 @@ def replay_case(
     rows: list[tuple[int, str, str, float]] = []
     assigned = [a for a in records.assignments(room) if a.from_ms <= until_ms]
     probes = {a.probe for a in assigned}
+    if any(papers.lag_s for probe in probes for papers in records.papers(probe)):
+        raise Problem(
+            409, "a probe's lag shortens delays here, and a case knows no lag", field="room"
+        )
     measured = [series for series in reader.series() if series.probe in probes]
     for assignment in assigned:
         start_ms = max(assignment.from_ms, from_ms, EARLIEST_MS)

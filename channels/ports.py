@@ -8,18 +8,22 @@ A callback does not call ``send``: the answer would have to come in on the same 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from domain.template import Filled
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """``key`` names the sending for ever: the same key sent twice reaches the person once,
-    where the carrier honours keys. ``to_phone`` is E.164 (+8613800000001)."""
+    where the carrier honours keys. ``to_phone`` is E.164 (+8613800000001). ``filled``: the same
+    as ``text``, for carriers that send approved templates only."""
 
     key: str
     to_phone: str
     text: str
-    kind: str  # raise | escalate | repeat | clear | past | corrected | digest
+    kind: str  # raise | escalate | repeat | clear | past | corrected | digest | answer | test
+    filled: Filled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,26 @@ OnReceipt = Callable[[str, str], None]
 
 
 class Refused(Exception):
-    """Nobody was told, and trying again will not help: wrong number, no credit."""
+    """Nobody was told, and this carrier will never tell this: wrong number, no such template."""
 
 
 class TryLater(Exception):
     """Nobody is known to have been told yet: no link, throttled, no answer in time."""
+
+
+class Shut(TryLater):
+    """The carrier takes nothing until somebody acts: no credit, a wrong key. Another way is
+    better at once; this one is tried again when there is none."""
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """A channel whose provider pushes replies and receipts over HTTP, besides ``Channel``."""
+
+    def heard(self, body: bytes) -> bytes:
+        """What to answer with 200, once the callbacks have returned. ``ValueError`` for a body
+        that is not the provider's; ``TryLater`` when it cannot be kept now."""
+        ...
 
 
 class Channel(Protocol):

@@ -10,7 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.types import ExistingFile
@@ -270,6 +270,46 @@ def replay(case: ExistingFile, /) -> None:
     from coldtrail.replay import main as replayed
 
     raise SystemExit(replayed(case))
+
+
+@app.command
+def explain(
+    room: str,
+    /,
+    *,
+    at: str | None = None,
+    data: Data = HERE,
+    lang: Literal["zh", "en"] = "en",
+    as_json: Annotated[bool, Parameter("--json", negative="")] = False,
+) -> None:
+    """Why a room's alarms ring or are silent at an instant, and what would have to happen.
+
+    Answers from the files: `up` may run or not. Later readings of that time are in it, whenever
+    they came.
+
+    Parameters
+    ----------
+    room
+        Its id, as in the console's address.
+    at
+        RFC 3339 with an offset, or milliseconds; now when left out.
+    lang
+        Of the sentences.
+    as_json
+        Everything, as `GET /api/v1/rooms/ROOM/explain` has it.
+    """
+    from api.times import instant_ms
+    from coldtrail.explain import Unanswerable
+    from coldtrail.explain import explain as answer
+
+    try:
+        at_ms = None if at is None else instant_ms(at)
+    except ValueError as error:
+        raise Failed(f"--at: {error}", 2) from error
+    try:
+        answer(settings.load(data), room, at_ms, lang, as_text=not as_json)
+    except Unanswerable as error:
+        raise Failed(str(error)) from error
 
 
 quarantine = App(name="quarantine", help="Messages that were not admitted, with their reasons.")

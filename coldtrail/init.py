@@ -64,7 +64,7 @@ def init_data(
         (installation.folder / name).mkdir(exist_ok=True)
     _private(installation.server)
     _private(installation.keys)
-    for name in ("ingest.password", "admin.token"):
+    for name in ("ingest.password", "admin.token", "push.token"):
         _secret(installation.keys / name, secrets.token_urlsafe(24))
     _secret(installation.keys / "session.key", secrets.token_hex(32))
     _secret(installation.keys / "sms.password", secrets.token_hex(4))  # SMPP takes 8 characters
@@ -201,7 +201,7 @@ HEAD = """\
 # Relative paths count from this folder. Secrets are files, never text in here.
 
 # All ports follow from this one: +0 console and api, +1 and +2 central broker, +3 SMS (SMPP),
-# +4 demo phone; each gateway from +10: devices (MQTT), broker's own, page on the LAN.
+# +4 demo phone, +5 pushes of SMS providers; each gateway from +10: devices (MQTT), broker's own, page on the LAN.
 port_base = {port_base}
 
 # What a buyer's phone reaches; it is printed in QR codes. Default: this machine.
@@ -230,4 +230,9 @@ port_base = {port_base}
 # sms_url = "smpp://system-id@host:2775?from=10690001"   # default: the SMS centre of this folder
 # sms_password_file = "server/keys/sms.password"
 # tell_from = 2026-06-01T00:00:00Z  # what ended before is never told
+
+# Further ways to reach people, tried in this order (docs/operations.md, "Channels"):
+# [[alerts.channel]]
+# name = "modem"
+# url = "gammu:///var/spool/gammu"
 """

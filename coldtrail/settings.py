@@ -78,9 +78,9 @@ class Influx(Table, frozen=True):
 
 
 class Alerts(Table, frozen=True):
-    """``channel``: the ways to reach people, each an ``[[alerts.channel]]``. Without one, a
-    single channel named sms: ``sms_url``, else the SMS centre of this folder. ``tell_from``: what
-    ended before is never told; without it, the moment ``notices.db`` is made."""
+    """``sms_url``: a channel named sms; ``channel``: further ways to reach people, each an
+    ``[[alerts.channel]]``. Without any, the SMS centre of this folder. ``tell_from``: what ended
+    before is never told; without it, the moment ``notices.db`` is made."""
 
     sms_url: str = ""
     sms_password_file: str = ""
@@ -158,9 +158,7 @@ def _channels(path: Path, alerts: Alerts) -> None:
         return
     from channels.connect import checked_way
 
-    if alerts.sms_url or alerts.sms_password_file:
-        raise Wrong(f"{path}: `alerts.sms_url` beside [[alerts.channel]]: give it a table too")
-    names = [way.name for way in alerts.channel]
+    names = [*(["sms"] if alerts.sms_url else []), *(way.name for way in alerts.channel)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Wrong(f"{path}: [[alerts.channel]] {', '.join(twice)} stands there twice")
     for way in alerts.channel:
@@ -266,16 +264,16 @@ class Installation:
         return not (self.file.alerts.sms_url or self.file.alerts.channel)
 
     def channel_names(self) -> list[str]:
-        return [way.name for way in self.file.alerts.channel] or ["sms"]
+        return [way.name for way in self.alerts_settings().ways()]
 
     def port(self, offset: int) -> int:
-        """0 api, 1 central MQTT, 2 central NATS, 3 SMPP, 4 phone page."""
+        """0 api, 1 central MQTT, 2 central NATS, 3 SMPP, 4 phone page, 5 providers' pushes."""
         return self.file.port_base + offset
 
     def ports(self) -> list[int]:
         """Every port that this folder's roles listen on, or may."""
         edges = [edge.port(i) for edge in self.edges() for i in range(3)]
-        return [self.port(i) for i in range(5)] + edges
+        return [self.port(i) for i in range(6)] + edges
 
     def edges(self) -> list[Edge]:
         return [
@@ -420,7 +418,7 @@ class Installation:
             records_path=str(self.server / "records.db"),
             facts_path=str(self.server / "facts.db"),
             notices_path=str(self.server / "notices.db"),
-            sms_url=a.sms_url or own,
+            sms_url=own if self.own_centre else a.sms_url,
             sms_password_file=self.path(a.sms_password_file) or str(self.keys / "sms.password"),
             api_url=self.api_url,
             api_token_file=str(self.keys / "admin.token"),
@@ -429,6 +427,8 @@ class Installation:
                 msgspec.structs.replace(way, secret_file=self.path(way.secret_file))
                 for way in a.channel
             ],
+            push_port=self.port(5),
+            push_token_file=str(self.keys / "push.token"),
         )
 
     def traceability_settings(self) -> "traceability.settings.Settings":

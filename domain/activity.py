@@ -48,6 +48,21 @@ class Activity:
     stocked_standby: tuple[Span, ...]  # standing by although goods are in
     stocked: tuple[Span, ...]
     removals: tuple[tuple[int, str], ...]  # (instant, probe)
+    lags: tuple[tuple[int, str, int], ...]  # (from, probe, time constant in ms)
+
+    def spans(self, cause: str) -> tuple[Span, ...]:
+        """When people's work excused the room: loading, precool, standby or maintenance."""
+        match cause:
+            case "loading":
+                return self.loading
+            case "precool":
+                return tuple((cooling.begin, cooling.end) for cooling in self.precooling)
+            case "standby":
+                return self.standby
+            case "maintenance":
+                return self.maintenance
+            case _:
+                return ()
 
 
 def activity(actions: Sequence[Action]) -> Activity:
@@ -83,6 +98,11 @@ def activity(actions: Sequence[Action]) -> Activity:
             (action.at_ms, str(action.detail.get("probe", "")))
             for action in actions
             if action.kind == "probe_removed"
+        ),
+        lags=tuple(
+            (action.at_ms, str(action.detail["probe"]), int(action.detail["lag_ms"]))
+            for action in actions
+            if action.kind == "probe_lag"
         ),
     )
 

@@ -28,6 +28,8 @@ class Commodity:
     chilling_threshold: Decimal | None
     danger_band_min: Decimal | None
     danger_band_max: Decimal | None
+    ethylene_production: str  # very_low | low | moderate | high | very_high | n/a
+    ethylene_sensitivity: str
     source: str
     confidence: str
     confidence_detail: str
@@ -53,6 +55,8 @@ def _read() -> dict[str, Commodity]:
             chilling_threshold=_number(row["chilling_threshold_c"]),
             danger_band_min=_number(row["danger_band_min_c"]),
             danger_band_max=_number(row["danger_band_max_c"]),
+            ethylene_production=row["ethylene_production"],
+            ethylene_sensitivity=row["ethylene_sensitivity"],
             source=row["source"],
             confidence=row["confidence"],
             confidence_detail=row["confidence_detail"],

@@ -14,7 +14,7 @@ from domain.judgement import Action, Judgement, Rule
 from domain.plan import Plan, plan
 from domain.profile import MINUTE_MS
 from domain.reading import Columns, Series
-from domain.room import advance, conclude, joined
+from domain.room import Standing, advance, conclude, joined, stand
 from domain.room_state import Found, RoomState
 from domain.span import SINCE_EVER, Slice
 
@@ -105,6 +105,18 @@ class RoomEngine:
         self._kept = list(self._thinned(kept))
         self._touched.clear()
         return conclude([*(c.found for c in self._kept), last], known, horizon_ms)
+
+    def stand(self, horizon_ms: int, back_ms: int, read: Read) -> tuple[Standing, Judgement]:
+        """As ``judge``, and how the room stands at the horizon. Of the samples at least those of
+        the last ``back_ms`` are in it."""
+        judgement = self.judge(horizon_ms, read)
+        known = self._known(horizon_ms)
+        state, after_ms = RoomState(), SINCE_EVER
+        for checkpoint in self._kept:
+            if checkpoint.at_ms <= horizon_ms - back_ms:
+                state, after_ms = checkpoint.state, checkpoint.at_ms
+        readings = read(max(after_ms + 1, 0), horizon_ms + 1)
+        return stand(state, readings, known, Slice(after_ms, horizon_ms)), judgement
 
     def checkpoints(self) -> list[Checkpoint]:
         """Oldest first; keep them all, or none."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from domain.judgement import Flag, Pause
 from domain.plan import Plan
 from domain.power import HOT
+from domain.prediction import Surroundings
 from domain.quantity import QUANTITIES
 from domain.reading import Columns, Series
 from domain.room_state import RoomState, SampleState, probe_of, quantity_of, source_of
@@ -37,6 +38,7 @@ class Heard:
         self.pauses: list[Pause] = []
         self.lasting: list[Pause] = []
         self.flags: list[Flag] = []
+        self.around: dict[tuple[str, str], Surroundings] = {}  # by code and source
         self.valid: dict[str, list[Sample]] = {}
         self.rows: dict[str, list[Sample]] = {}
         self.screens: dict[str, ScreenState] = {}

@@ -25,7 +25,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a person did; kinds and ``detail`` fields: alarm decisions 36."""
+    """Something a person did; kinds and ``detail`` fields: alarm decisions 36. One kind more,
+    which no replay has: ``probe_lag`` (``probe``, ``lag_ms``), the probe's papers from then on."""
 
     at_ms: int
     kind: str

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from domain.decision import Notice
 from domain.incident import DAY_MS, LIMIT_CODES, LOCAL_OFFSET_MS, MINUTE_MS, Known
+from domain.template import Filled, fill
 
 ONE_PART, MANY_PARTS = 70, 67
 _LETTERS, _DIGITS = "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789"  # none that is misread for another
@@ -117,11 +118,68 @@ def compose(
         return _digest(notice, places, zh, limit)
     if DRILL in notice.codes:
         return _fit(_drill(notice, places[notice.room], zh, code), limit)
+    told = _of_a_room(notice, places[notice.room], code)
+    return _fit(_in_chinese(told) if zh else _in_english(told), limit)
+
+
+def templated(
+    notice: Notice, places: Mapping[str, Place], lang: str, code: str = ""
+) -> Filled | None:
+    """The same as a template with its variables, for carriers that send nothing else; None when
+    no template stands for it."""
+    zh = lang != "en"
+    end = "zh" if zh else "en"
+    if notice.sites:
+        values = {"count": str(len(notice.sites)), "place": ", ".join(notice.sites)}
+        return fill(f"power-{end}", values)
+    if notice.kind == "digest":
+        return _digest_filled(notice, places, zh)
+    t = _of_a_room(notice, places[notice.room], code)
+    goods = t.place.goods_zh if zh else t.place.goods_en
+    same_day = _day(t.since_ms) == _day(t.last_ms)
+    values = {
+        "place": t.place.name_zh if zh else t.place.name_en,
+        "goods": goods or ("货物" if zh else "goods"),
+        "value": t.value,
+        "what": t.words.zh if zh else t.words.en,
+        "todo": t.words.do_zh if zh else t.words.do_en,
+        "since": _clock(t.since_ms),
+        "until": ("" if same_day else _day(t.last_ms)) + _clock(t.last_ms),
+        "minutes": str(_minutes(t.since_ms, t.last_ms)),
+        "code": code,
+    }
+    if t.kind in ("past", "corrected"):
+        values["since"] = _day(t.since_ms) + _clock(t.since_ms)
+        return fill(f"{t.kind}-{end}", values)
+    if not code:
+        return None
+    return fill(f"{t.kind}-{'figure' if t.value else 'state'}-{end}", values)
+
+
+def _digest_filled(notice: Notice, places: Mapping[str, Place], zh: bool) -> Filled | None:
+    rooms = {room for room, _ in notice.about}
+    if not rooms:
+        return None
+    room, lead = min(
+        ((room, known.code) for room, known in notice.about),
+        key=lambda one: (_ORDER.get(one[1], 999), one[0]),
+    )
+    words = _WORDS.get(lead) or _Words(lead, lead, "", "")
+    place = places[room]
+    values = {
+        "count": str(len(rooms)),
+        "place": place.name_zh if zh else place.name_en,
+        "what": words.zh if zh else words.en,
+    }
+    return fill("digest-zh" if zh else "digest-en", values)
+
+
+def _of_a_room(notice: Notice, place: Place, code: str) -> "_Told":
     about = [known for _, known in notice.about]
     lead = min(notice.codes, key=lambda c: (c not in LIMIT_CODES, _ORDER.get(c, 999)))
-    told = _Told(
+    return _Told(
         kind=notice.kind,
-        place=places[notice.room],
+        place=place,
         lead=lead,
         words=_WORDS.get(lead) or _Words(lead, lead, "请查看", "Please check"),
         value=_value(lead, about),
@@ -130,7 +188,6 @@ def compose(
         last_ms=max((k.cleared_ms or notice.at_ms for k in about), default=notice.at_ms),
         code=code,
     )
-    return _fit(_in_chinese(told) if zh else _in_english(told), limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,34 +13,39 @@ from domain.judgement import Action, Rule
 from domain.profile import ResolvedRule, resolve
 from domain.screening import LOOK_AHEAD
 from domain.span import SINCE_EVER, Span, united
+from domain.suppression import off_by
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``rules``: (from_ms, rule), ascending; the first from the beginning of time."""
+    """``rules``: (from_ms, rule), ascending; the first from the beginning of time. ``written``:
+    the same as people wrote them."""
 
     rules: tuple[tuple[int, ResolvedRule], ...]
     activity: Activity
+    written: tuple[tuple[int, Rule], ...]
 
     def rule_at(self, at_ms: int) -> ResolvedRule:
-        i = bisect_right(self.rules, at_ms, key=lambda entry: entry[0])
-        return self.rules[max(i - 1, 0)][1]
+        return self.rules[self._place(at_ms)][1]
+
+    def written_at(self, at_ms: int) -> Rule:
+        return self.written[self._place(at_ms)][1]
+
+    def _place(self, at_ms: int) -> int:
+        return max(bisect_right(self.rules, at_ms, key=lambda entry: entry[0]) - 1, 0)
 
     @property
     def look_ahead_ms(self) -> int:
         """No reading changes what was measured longer than this before it."""
         return LOOK_AHEAD * max(rule.interval_ms for _, rule in self.rules)
 
-    @property
-    def precoolings(self) -> tuple[Span, ...]:
-        return tuple((c.begin, c.end) for c in self.activity.precooling)
+    def off(self, code: str) -> list[Span]:
+        """When people had switched the rule off."""
+        return united(s for cause in sorted(off_by(code)) for s in self.activity.spans(cause))
 
-    def high_off(self) -> list[Span]:
-        """When the rules of the warm side are off; ``low_off`` those of the cold side."""
-        return united((*self.activity.standby, *self.activity.maintenance, *self.precoolings))
-
-    def low_off(self) -> list[Span]:
-        return united((*self.activity.standby, *self.activity.maintenance))
+    def lags(self, probe: str) -> list[tuple[int, int]]:
+        """(from, time constant in ms), oldest first."""
+        return [(at, lag_ms) for at, of, lag_ms in self.activity.lags if of == probe]
 
     def removals(self, probe: str) -> list[int]:
         return [at for at, removed in self.activity.removals if removed == probe]
@@ -50,16 +55,20 @@ def plan(rules: Sequence[Rule], actions: Sequence[Action], horizon_ms: int) -> P
     """Actions after the horizon are not known yet. Raises ``Impossible``."""
     known = [action for action in actions if action.at_ms <= horizon_ms]
     changes = [action for action in known if action.kind == "rule_changed"]
-    resolved: list[tuple[int, ResolvedRule]] = []
+    found: dict[int, tuple[ResolvedRule, Rule]] = {}  # of one instant the last stands
     for i, rule in enumerate(rules):
         begin = SINCE_EVER if i == 0 else rule.from_ms
         end = rules[i + 1].from_ms if i + 1 < len(rules) else None
         if begin > horizon_ms:
             break
-        resolved.append((begin, resolve(rule)))
+        found[begin] = resolve(rule), rule
         for change in changes:
             if change.at_ms >= begin and (end is None or change.at_ms < end):
-                changed = replace(rule, overrides=change.detail.get("overrides", {}))
-                resolved.append((change.at_ms, resolve(changed)))
-    latest = dict(resolved)  # of one instant the last stands
-    return Plan(tuple(sorted(latest.items(), key=lambda entry: entry[0])), activity(known))
+                overrides = change.detail.get("overrides", {})
+                changed = replace(rule, from_ms=change.at_ms, overrides=overrides)
+                found[change.at_ms] = resolve(changed), changed
+    return Plan(
+        tuple((at, found[at][0]) for at in sorted(found)),
+        activity(known),
+        tuple((at, found[at][1]) for at in sorted(found)),
+    )

@@ -93,7 +93,7 @@ def advance_prediction(
         window.append((at, count))
         if fired is None and covered(around.off, at):
             continue
-        if fired is None and (bounds is None or not _gate(direction, bounds, at, count, around)):
+        if fired is None and (bounds is None or _objection(direction, bounds, at, count, around)):
             continue
         _forget(window, at)
         line = _line(window)
@@ -130,19 +130,51 @@ def _bounds(rule: ResolvedRule, direction: Direction) -> tuple[int, int] | None:
     return warning.low, critical.low
 
 
-def _gate(
+def _objection(
     direction: Direction, bounds: tuple[int, int], at: int, count: int, around: Surroundings
-) -> bool:
+) -> str:
+    """Why no forecast is made of this sample; empty: it may be."""
     warning, critical = bounds
     sign = direction.sign
     if sign * count > sign * critical:
-        return False
+        return "beyond"
     stopped = direction.plant_gate and covered(around.plant_off, at)
     if sign * count < sign * warning and not stopped:
-        return False
-    return not (
-        covered(around.door, at) or covered(around.excused, at) or covered(around.limited, at)
-    )
+        return "within"
+    if covered(around.door, at):
+        return "door"
+    if covered(around.excused, at):
+        return "excused"
+    return "limited" if covered(around.limited, at) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What the last half hour says, rounded for people. ``objection`` to a forecast: beyond
+    (the critical limit is passed), within (on the good side of the warning limit, and the
+    plant runs), door (open within the last 45 min), excused (defrost, loading), limited (a limit
+    alarm of that side says it already), few (samples); empty when none."""
+
+    samples: int
+    counts_an_hour: float
+    fit: float
+    objection: str
+
+
+def trend(
+    direction: Direction, state: PredictState, rule: ResolvedRule, around: Surroundings | None
+) -> Trend | None:
+    """At the last sample; None without any, or when the profile does not predict this way."""
+    bounds = _bounds(rule, direction)
+    if bounds is None or not state.recent or around is None:
+        return None
+    objection = _objection(direction, bounds, *state.recent[-1], around)
+    line = _line(state.recent)
+    if line is None:
+        return Trend(len(state.recent), 0.0, 0.0, objection or "few")
+    sxy, sxx, syy = line
+    fit = sxy * sxy / (sxx * syy) if syy else 0.0
+    return Trend(len(state.recent), sxy * HOUR_MS / sxx, fit, objection)
 
 
 def _forget(window: list[Sample], at: int) -> None:

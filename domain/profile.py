@@ -128,7 +128,7 @@ def _resolved(written: _Written) -> ResolvedRule:
         raise Impossible("profile", f"unknown profile {rule.profile!r}")
     interval_ms = _interval(rule.interval_s)
     goods = _goods(rule.commodities)
-    band = _common_band(goods)
+    band = common_band(goods)
     if rule.profile == "AM" and not goods:
         raise Impossible("commodities", "profile AM takes its band from its commodities")
 
@@ -176,7 +176,7 @@ def _goods(keys: Sequence[str]) -> list[Commodity]:
     return [COMMODITIES[key] for key in keys]
 
 
-def _common_band(goods: Sequence[Commodity]) -> tuple[Decimal, Decimal] | None:
+def common_band(goods: Sequence[Commodity]) -> tuple[Decimal, Decimal] | None:
     lows = [c.band_min for c in goods if c.band_min is not None]
     highs = [c.band_max for c in goods if c.band_max is not None]
     if not lows or not highs:
@@ -235,13 +235,13 @@ def _bound(
         return None
     if not isinstance(said, str):
         return Decimal(str(said))
-    found = _property(said, goods, band)
+    found = property_of(said, goods, band)
     if found is None and "otherwise" in row:
         found = Decimal(str(row["otherwise"]))
     return None if found is None else found + Decimal(str(row.get("offset", 0)))
 
 
-def _property(
+def property_of(
     name: str, goods: Sequence[Commodity], band: tuple[Decimal, Decimal] | None
 ) -> Decimal | None:
     match name:

@@ -6,12 +6,15 @@ the same facts as everything from the beginning: each rule keeps in its state wh
 needs of the past, and only a jump looks ahead (``Plan.look_ahead_ms``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from domain.activity import Activity
 from domain.heard import Heard, cut
 from domain.judgement import Asked, Judgement
 from domain.plan import Plan, plan
+from domain.prediction import Surroundings
 from domain.profile import MINUTE_MS
 from domain.reading import Columns, Series
 from domain.room_limits import dose, humidity, limits, predictions
@@ -19,8 +22,8 @@ from domain.room_plant import batteries, demand, excuses, plant, power, precooli
 from domain.room_sensors import disagree, gaps, ranges, stuck
 from domain.room_state import Found, RoomState, SampleState
 from domain.screening import SAMPLES
-from domain.span import SINCE_EVER, Slice, clock_alarms, united
-from domain.suppression import activity_pauses, regimes
+from domain.span import SINCE_EVER, Alarm, Sample, Slice, clock_alarms, united
+from domain.suppression import Regime, activity_pauses, regimes
 from domain.union import facts
 
 LOADING_RULES = (("LOADING_TOO_LONG", "warning", 45 * MINUTE_MS),)
@@ -41,10 +44,7 @@ def conclude(found: Sequence[Found], known: Plan, horizon_ms: int) -> Judgement:
     did = known.activity
     alarms = [alarm for each in found for alarm in each.alarms]
     alarms += found[-1].active
-    for span in did.loadings:
-        alarms += clock_alarms("", LOADING_RULES, span, did.maintenance, slice_)
-    for span in did.stocked_standby:
-        alarms += clock_alarms("", STOCK_RULES, span, did.maintenance, slice_)
+    alarms += said_alarms(did, slice_)
     pauses = [pause for each in found for pause in each.pauses]
     pauses += found[-1].lasting
     pauses += activity_pauses(did)
@@ -58,26 +58,61 @@ def conclude(found: Sequence[Found], known: Plan, horizon_ms: int) -> Judgement:
     )
 
 
+def said_alarms(did: Activity, slice_: Slice) -> Iterator[Alarm]:
+    """What follows from people's words alone."""
+    for span in did.loadings:
+        yield from clock_alarms("", LOADING_RULES, span, did.maintenance, slice_)
+    for span in did.stocked_standby:
+        yield from clock_alarms("", STOCK_RULES, span, did.maintenance, slice_)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A room at the end of a slice, and what its rules looked at there.
+
+    ``valid``: the slice's samples that counted, by source. ``around``: what a forecast is kept
+    from, by code and source.
+    """
+
+    at_ms: int
+    known: Plan
+    state: RoomState
+    found: Found
+    regime: Regime
+    valid: Mapping[str, Sequence[Sample]]
+    around: Mapping[tuple[str, str], Surroundings]
+
+
 def advance(
     state: RoomState, readings: Mapping[Series, Columns], known: Plan, slice_: Slice
 ) -> tuple[RoomState, Found]:
     """From the state at ``slice_.after_ms`` to that at ``upto_ms``.
 
     ``readings`` hold all of the slice and ``known.look_ahead_ms`` beyond it, as far as the
-    horizon; what lies outside is ignored. Between two rules' changes one rule holds, so the
-    slice is cut there.
+    horizon; what lies outside is ignored.
     """
+    standing = stand(state, readings, known, slice_)
+    return standing.state, standing.found
+
+
+def stand(
+    state: RoomState, readings: Mapping[Series, Columns], known: Plan, slice_: Slice
+) -> Standing:
+    """As ``advance``. Between two rules' changes one rule holds, so the slice is cut there."""
     begins = [begin - 1 for begin, _ in known.rules if slice_.holds(begin - 1)]
     if not begins:
         return _advance(Heard(state, readings, known, slice_))
-    found: list[Found] = []
+    parts: list[Standing] = []
     edges = [slice_.after_ms, *begins, slice_.upto_ms]
     for after, upto in pairwise(edges):
         if after < upto:
-            part = Slice(after, upto)
-            state, more = _advance(Heard(state, readings, known, part))
-            found.append(more)
-    return state, joined(found)
+            parts.append(_advance(Heard(state, readings, known, Slice(after, upto))))
+            state = parts[-1].state
+    valid: dict[str, list[Sample]] = {}
+    for part in parts:
+        for source, samples in part.valid.items():
+            valid.setdefault(source, []).extend(samples)
+    return replace(parts[-1], found=joined([part.found for part in parts]), valid=valid)
 
 
 def joined(found: Sequence[Found]) -> Found:
@@ -91,7 +126,7 @@ def joined(found: Sequence[Found]) -> Found:
     )
 
 
-def _advance(heard: Heard) -> tuple[RoomState, Found]:
+def _advance(heard: Heard) -> Standing:
     """Each rule in turn, those first that others look at."""
     mains_off, resting, idle_for_an_hour = plant(heard)
     defrosts, causes = excuses(heard)
@@ -133,10 +168,13 @@ def _advance(heard: Heard) -> tuple[RoomState, Found]:
         starts=starts,
         doors=doors,
     )
-    return state, Found(
+    found = Found(
         alarms=tuple(alarm for alarm in heard.alarms if alarm.cleared_at_ms is not None),
         pauses=tuple(heard.pauses),
         flags=tuple(heard.flags),
         active=tuple(alarm for alarm in heard.alarms if alarm.cleared_at_ms is None),
         lasting=tuple(heard.lasting),
+    )
+    return Standing(
+        heard.slice.upto_ms, heard.known, state, found, stretches[-1], heard.valid, heard.around
     )

@@ -14,11 +14,14 @@ from domain.prediction import (
     Surroundings,
     advance_prediction,
 )
+from domain.profile import Limit
 from domain.room_state import probe_of
 from domain.screening import SAMPLES
 from domain.signals import spans_of
 from domain.span import FOREVER, Span, united
 from domain.suppression import Causes, Regime
+
+OUTSIDE_RULES = ("WHO_", "GSP_")
 
 
 def limits(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
@@ -29,13 +32,37 @@ def limits(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
             source,
             heard.sample(source).limits,
             heard.valid.get(source, ()),
-            bounds,
+            _of_slow(heard, source, bounds),
             heard.removals.get(source, ()),
             heard.rule.interval_ms,
             heard.slice,
         )
         heard.note(alarms)
     return states
+
+
+def _of_slow(heard: Heard, source: str, bounds: Sequence[Bounds]) -> Sequence[Bounds]:
+    """The stretches as a probe sees them that shows late what the air did: its time constant is
+    off each delay, which stays one interval at least (alarm practice, section 7). What copies an
+    outside rule keeps its delay."""
+    lags = heard.known.lags(probe_of(source))
+    if not lags:
+        return bounds
+    edges = {b.from_ms for b in bounds} | {at for at, _ in lags if heard.slice.holds(at)}
+    found: list[Bounds] = []
+    for at in sorted(edges):
+        held = next(b for b in reversed(bounds) if b.from_ms <= at)
+        lag_ms = next((lag_ms for since, lag_ms in reversed(lags) if since <= at), 0)
+        least_ms = heard.known.rule_at(at).interval_ms
+        limits = tuple((_sooner(x, lag_ms, least_ms), paused) for x, paused in held.limits)
+        found.append(replace(held, from_ms=at, limits=limits))
+    return found
+
+
+def _sooner(limit: Limit, lag_ms: int, least_ms: int) -> Limit:
+    if not limit.delay_ms or limit.code.startswith(OUTSIDE_RULES):
+        return limit
+    return replace(limit, delay_ms=min(limit.delay_ms, max(limit.delay_ms - lag_ms, least_ms)))
 
 
 def humidity(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
@@ -100,10 +127,11 @@ def predictions(
     door = united((begin, end + DOOR_SHUT_MS) for begin, end in opened)
     excused = united((*causes.defrost, *heard.known.activity.loading))
     states: list[dict[str, PredictState]] = []
-    for direction, predicts, off in (
-        (HIGH, heard.rule.predicts_high, heard.known.high_off()),
-        (FREEZE, heard.rule.predicts_freeze, heard.known.low_off()),
+    for direction, predicts in (
+        (HIGH, heard.rule.predicts_high),
+        (FREEZE, heard.rule.predicts_freeze),
     ):
+        off = heard.known.off(direction.code)
         codes = (*direction.warnings, direction.critical)
         states.append({})
         for source in heard.of(*SAMPLES):
@@ -117,13 +145,15 @@ def predictions(
                 for a in heard.alarms
                 if a.code in codes and probe_of(a.source) == probe_of(source)
             )
+            around = Surroundings(off, excused, door, plant_off, limited)
+            heard.around[direction.code, source] = around
             states[-1][source], alarms = advance_prediction(
                 source,
                 direction,
                 state,
                 list(heard.events(source)),
                 heard.rule,
-                Surroundings(off, excused, door, plant_off, limited),
+                around,
                 heard.gap_ms,
                 heard.slice,
             )

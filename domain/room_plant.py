@@ -89,7 +89,7 @@ def demand(
     timers = {source: heard.sample(source).no_start for source in heard.of(*SAMPLES)}
     if not setpoint.times:
         return setpoint, None, timers
-    off = heard.known.low_off()
+    off = heard.known.off("COMP_NO_START")
     reached: set[int] = set()
     if heard.before.reached_ms is None:
         reached.add(setpoint.times[0])
@@ -109,7 +109,7 @@ def demand(
             wanted = setpoint.at(at)
             if wanted is not None and count <= wanted:
                 reached.add(at)
-    cuts = united((*heard.maintenance, *heard.known.precoolings))
+    cuts = heard.known.off("COMP_NEVER_STOPS")
     for source, found in heard.runs_of("compressor").items():
         heard.note(
             advance_never_stops(

@@ -7,7 +7,7 @@ it was read; no text is ever said to be complied with.
 
 import csv
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -15,7 +15,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from domain.profile import PROFILES, level, profiles
+from domain.commodity import COMMODITIES
+from domain.profile import PROFILES, common_band, level, profiles, property_of
 
 REPLAY_NEVER = ("advice", "log")  # levels that no replay prints
 
@@ -164,3 +165,17 @@ def other_rules() -> Mapping[str, OtherRule]:
 def rule_of(profile: str, code: str) -> LimitRule | OtherRule | None:
     """The rule behind an alarm of a room with that profile."""
     return limit_rules().get(f"{profile}.{code}") or other_rules().get(code)
+
+
+def giver(rule: LimitRule | OtherRule, commodities: Sequence[str]) -> str:
+    """The commodity whose property is the limit; empty when the limit is the profile's own."""
+    if isinstance(rule, OtherRule):
+        return ""
+    goods = [COMMODITIES[key] for key in commodities]
+    for said in (rule.above, rule.below):
+        if isinstance(said, str):
+            found = property_of(said, goods, common_band(goods))
+            for one in goods:
+                if found is not None and property_of(said, [one], common_band([one])) == found:
+                    return one.key
+    return ""

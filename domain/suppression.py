@@ -22,8 +22,52 @@ DOOR_RULES = (
 )
 DEFROST_AFTER_MS = 20 * MINUTE_MS
 
-PAUSED_BY_DOOR = ("WARN_HIGH", "WARN_LOW", "WARN_CHILL", "WARN_DANGER_BAND")
-HIGH_OFF_IN_PRECOOLING = ("WARN_HIGH", "WARN_DANGER_BAND", "CRIT_HIGH", "GSP_OUT", "WHO_HEAT")
+_EMPTY = frozenset({"standby", "maintenance"})
+_COOLING = _EMPTY | {"precool"}
+_OFF_BY = {
+    "CEILING": frozenset({"standby"}),
+    "WARN_HIGH": _COOLING,
+    "WARN_DANGER_BAND": _COOLING,
+    "CRIT_HIGH": _COOLING,
+    "GSP_OUT": _COOLING,
+    "WHO_HEAT": _COOLING,
+    "PREDICT_HIGH": _COOLING,
+    "WARN_LOW": _EMPTY,
+    "WARN_CHILL": _EMPTY,
+    "CRIT_LOW": _EMPTY,
+    "CRIT_FREEZE": _EMPTY,
+    "CRIT_CHILL_CUM": _EMPTY,
+    "WHO_FREEZE": _EMPTY,
+    "PREDICT_FREEZE": _EMPTY,
+    "WARN_RH": _EMPTY,
+    "COMP_NO_START": _EMPTY,
+    "COMP_NEVER_STOPS": frozenset({"maintenance", "precool"}),
+}
+_WARNING_WAITS = frozenset({"door", "defrost", "loading"})
+_PAUSED_BY = {
+    "WARN_HIGH": _WARNING_WAITS,
+    "WARN_LOW": _WARNING_WAITS,
+    "WARN_CHILL": _WARNING_WAITS,
+    "WARN_DANGER_BAND": _WARNING_WAITS,
+    "CRIT_HIGH": frozenset({"defrost"}),
+    "CRIT_LOW": frozenset({"defrost"}),
+    "CRIT_FREEZE": frozenset({"defrost"}),
+    "CRIT_CHILL_CUM": frozenset({"defrost"}),
+    "COMP_NO_START": frozenset({"defrost"}),
+    "PREDICT_HIGH": frozenset({"defrost", "loading"}),
+    "PREDICT_FREEZE": frozenset({"defrost", "loading"}),
+}
+
+
+def off_by(code: str) -> frozenset[str]:
+    """Causes that switch the rule off (alarm decisions 20, 29, 47): nearly all are off while a
+    room is being mended."""
+    return _OFF_BY.get(code, frozenset({"maintenance"}))
+
+
+def paused_by(code: str) -> frozenset[str]:
+    """Causes that make the rule wait (alarm decisions 16, 35, 47)."""
+    return _PAUSED_BY.get(code, frozenset())
 
 
 # --- how long a door or a heater counts as an excuse
@@ -150,10 +194,6 @@ class Regime:
     dose: Limit | None
     dose_paused: bool
     dose_off: bool
-    predicts_high: bool
-    predicts_freeze: bool
-    excused: bool  # in a defrost or loading pause
-    defrosting: bool
     calm_low: int
     calm_high: int
 
@@ -172,71 +212,38 @@ def regimes(
 ) -> list[Regime]:
     """The first holds at the slice's start, each further one from its ``from_ms`` on."""
     did = causes.activity
-    precooling = tuple((c.begin, c.end) for c in did.precooling)
+    spans: dict[str, Sequence[Span]] = {"door": causes.door, "defrost": causes.defrost}
+    spans |= {cause: did.spans(cause) for cause in ("loading", "precool", "standby", "maintenance")}
     edges = {slice_.after_ms}
     edges.update(begin for begin, _ in rules if slice_.holds(begin))
-    for spans in (
-        causes.door,
-        causes.defrost,
-        did.loading,
-        did.maintenance,
-        did.standby,
-        precooling,
-    ):
-        for span in spans:
-            edges.update(edge for edge in span if slice_.holds(edge))
+    edges.update(
+        edge for each in spans.values() for span in each for edge in span if slice_.holds(edge)
+    )
     out: list[Regime] = []
     for at in sorted(edges):
         rule = next(rule for begin, rule in reversed(rules) if begin <= at)
-        regime = _regime(
-            rule,
-            door=covered(causes.door, at),
-            defrost=covered(causes.defrost, at),
-            loading=covered(did.loading, at),
-            maintenance=covered(did.maintenance, at),
-            standby=covered(did.standby, at),
-            precooling=covered(precooling, at),
-        )
-        out.append(replace(regime, from_ms=at))
+        doing = frozenset(cause for cause, each in spans.items() if covered(each, at))
+        out.append(replace(_regime(rule, doing), from_ms=at))
     return out
 
 
 @lru_cache(maxsize=4096)
-def _regime(
-    rule: ResolvedRule,
-    *,
-    door: bool,
-    defrost: bool,
-    loading: bool,
-    maintenance: bool,
-    standby: bool,
-    precooling: bool,
-) -> Regime:
+def _regime(rule: ResolvedRule, doing: frozenset[str]) -> Regime:
     limits: list[tuple[Limit, bool]] = []
     for limit in rule.limits:
-        code = limit.code
-        if standby or (maintenance and code != "CEILING"):
+        if off_by(limit.code) & doing:
             continue
-        if precooling and code in HIGH_OFF_IN_PRECOOLING:
-            continue
-        if precooling and code == "CEILING":
+        paused = bool(paused_by(limit.code) & doing)
+        if "precool" in doing and limit.code == "CEILING":
             limit = _ceiling_while_precooling(limit)
-        critical = code.startswith("CRIT_")
-        warning = code in PAUSED_BY_DOOR
-        paused = ((warning or critical) and defrost) or (warning and (door or loading))
         limits.append((limit, paused))
-    everything_off = standby or maintenance
     return Regime(
         from_ms=0,
         limits=tuple(limits),
-        humidity=None if everything_off else rule.humidity,
+        humidity=None if off_by("WARN_RH") & doing else rule.humidity,
         dose=rule.chilling,
-        dose_paused=defrost,
-        dose_off=everything_off,
-        predicts_high=rule.predicts_high and not everything_off and not precooling,
-        predicts_freeze=rule.predicts_freeze and not everything_off,
-        excused=defrost or loading,
-        defrosting=defrost,
+        dose_paused=bool(paused_by("CRIT_CHILL_CUM") & doing),
+        dose_off=bool(off_by("CRIT_CHILL_CUM") & doing),
         calm_low=max((max(x.low, x.reference_low) for x, _ in limits), default=-NEVER),
         calm_high=min((min(x.high, x.reference_high) for x, _ in limits), default=NEVER),
     )

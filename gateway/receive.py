@@ -173,7 +173,7 @@ class Admission:
             )
         except decoders.NotMine as error:
             kept = message.payload[: decoders.MAX_PAYLOAD]
-            return [], Unfit(message.topic, error.reason, kept, now_ms)
+            return [], Unfit(message.topic, _storable(error.reason), kept, now_ms)
         if self._births.learn(message.topic, message.payload):
             self.learnt[message.topic] = message.payload
         rows: list[Row] = []
@@ -191,6 +191,8 @@ class Admission:
             row = self._row(item, message.late, clock_trusted)
             if len(row.series.probe) > MAX_PROBE_ID:
                 reasons.append("a probe's id is too long")
+            elif not row.series.probe.isprintable():
+                reasons.append("a probe's id has a character that cannot be shown")
             else:
                 rows.append(row)
         if not reasons:
@@ -199,7 +201,7 @@ class Admission:
         more = (
             f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
         )
-        return rows, Unfit(message.topic, shown + more, message.payload, now_ms)
+        return rows, Unfit(message.topic, _storable(shown + more), message.payload, now_ms)
 
     def _row(self, item: decoders.DeviceReading, late: bool, clock_trusted: bool) -> Row:
         probe = item.probe if item.own_id else f"mqtt:{self._gateway}:{item.probe}"
@@ -212,6 +214,11 @@ class Admission:
             if not clock_trusted:
                 bits |= Quality.CLOCK_ESTIMATED
         return Row(series, at_ms, item.count, admission.quality(item.quantity, item.count, bits))
+
+
+def _storable(text: str) -> str:
+    """JSON can name half a character, which is no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Receiver:

@@ -28,7 +28,9 @@ LOOK_S = 0.5
 HISTORY_MS = 9 * 86_400_000  # more than a gateway judges; what holds since before stands in it too
 AGAIN_MS = 86_400_000  # then the past that a config carries is cut anew
 OF_ROOMS = frozenset({"assignment", "rule", "action"})  # changes of the rooms that they name
-OF_NO_ROOM = frozenset({"lot", "case", "epcis"})  # any other kind may concern any gateway
+OF_NO_ROOM = frozenset(
+    {"lot", "case", "epcis", "papers", "check"}
+)  # any other kind may concern any gateway
 
 Publish = Callable[[str, bytes], None]  # topic, payload; retained
 

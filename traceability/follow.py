@@ -132,7 +132,7 @@ class Follower:
         match change.kind:
             case "lot":
                 return [LotId(change.subject)]
-            case "assignment" | "rule" | "action":
+            case "assignment" | "papers" | "rule" | "action":
                 return self._lots(change.rooms, change.from_ms, None)
             case "room":
                 return self._lots([RoomId(change.subject)], None, None)

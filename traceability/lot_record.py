@@ -12,9 +12,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any
 
+from domain.calibration import overdue
 from domain.exposure import GAP_INTERVALS, Exposure, Limits, expose, valid
 from domain.judgement import Rule
-from domain.lot import lot_event, lot_object, rfc3339
+from domain.lot import instant_ms, lot_event, lot_object, rfc3339
 from domain.profile import (
     NEVER,
     WARNINGS_HIGH,
@@ -23,7 +24,7 @@ from domain.profile import (
     ResolvedRule,
     resolve,
 )
-from domain.reading import Columns, RoomId, Series
+from domain.reading import Columns, ProbeId, RoomId, Series
 from domain.stay import Folded, Stay
 from store.facts_ports import FactsReader, StoredFact
 from store.ports import ReadingReader
@@ -35,6 +36,8 @@ from traceability.verdict import verdict
 QUANTITIES = ("product_temperature", "temperature")
 DEFAULT_INTERVAL_MS = 300_000  # of a room that has no rule yet
 LONGEST_REACH_MS = GAP_INTERVALS * 3_600_000  # interval_s is at most an hour
+DOUBTS = frozenset({"SENSOR_STUCK", "SENSOR_RANGE", "SENSOR_DISAGREE"})
+OVERDUE = "calibration overdue"
 HOURS_COLUMNS = (
     "hour_ms", "n", "low", "high", "total", "known_ms", "weighted",
     "above_ms", "above", "below_ms", "below",
@@ -219,9 +222,17 @@ def _stay(
         columns = _readings(series, spans, stay.from_ms, to_ms, stores.readings)
         exposure = expose(valid(columns), stay.from_ms, to_ms, limits)
         exposures.append((series, exposure, _digest(series, columns, stay.from_ms, to_ms)))
+    facts = [
+        _fact_json(fact, to_ms, cases.get(fact.id, {}), lot)
+        for fact in _facts(stores.facts, stay.room, stay.from_ms, to_ms)
+    ]
     length_ms = to_ms - stay.from_ms
     unknown_ms = min((e.unknown_ms for _, e, _ in exposures), default=length_ms)
     shown = [_series_json(series, exposure, digest) for series, exposure, digest in exposures]
+    unverified = [
+        *_doubted(facts, stay.from_ms, to_ms),
+        *_out_of_date([series.probe for series, _, _ in exposures], stay.from_ms, to_ms, stores),
+    ]
     return {
         "room": _room_json(stay.room, places),
         "from": rfc3339(stay.from_ms),
@@ -234,11 +245,34 @@ def _stay(
         "limits": [_limit_json(limit, rules) for limit in _within(limits, stay.from_ms, to_ms)],
         "series": shown,
         "summary": summary(shown, length_ms, unknown_ms),
-        "facts": [
-            _fact_json(fact, to_ms, cases.get(fact.id, {}), lot)
-            for fact in _facts(stores.facts, stay.room, stay.from_ms, to_ms)
-        ],
+        "facts": facts,
+        # Left out where there is none: a record made before this was known stays as it is.
+        **({"unverified": unverified} if unverified else {}),
     }
+
+
+def _doubted(facts: Sequence[Mapping[str, Any]], from_ms: int, to_ms: int) -> list[dict[str, Any]]:
+    """Spans in which a sensor's fault says that what was measured is not to be relied on."""
+    return [
+        {
+            "from": rfc3339(max(instant_ms(fact["began_at"]), from_ms)),
+            "to": fact["cleared_at"] or rfc3339(to_ms),
+            "because": fact["code"],
+            "probe": None,
+        }
+        for fact in facts
+        if fact["code"] in DOUBTS
+    ]
+
+
+def _out_of_date(
+    probes: Sequence[ProbeId], from_ms: int, to_ms: int, stores: Stores
+) -> list[dict[str, Any]]:
+    return [
+        {"from": rfc3339(begin), "to": rfc3339(end), "because": OVERDUE, "probe": probe}
+        for probe in sorted(set(probes))
+        for begin, end in overdue(stores.records.papers(probe), from_ms, to_ms)
+    ]
 
 
 def summary(series: Sequence[Mapping[str, Any]], length_ms: int, unknown_ms: int) -> dict[str, Any]:

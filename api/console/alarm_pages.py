@@ -10,6 +10,7 @@ from api.alarms import DAY_MS, NOTHING_SAID, acknowledged, cases, facts_since, w
 from api.charts import svg
 from api.console.pages import field, form_of, page, words_of
 from api.context import Context, InContext
+from api.explaining import why_raised
 from api.limits import limit_of
 from api.lots import all_events, folded, lots_in_room_during
 from api.problems import Problem
@@ -55,7 +56,9 @@ def _versions(context: Context, fact: str) -> list[StoredFact]:
 
 @router.get("/alarms/{fact}")
 async def alarm(fact: str, request: Request, context: InContext) -> Response:
-    return page(request, "alarm.html", **_alarm(context, request, _versions(context, fact)))
+    versions = _versions(context, fact)
+    why = await why_raised(context, versions[-1])
+    return page(request, "alarm.html", why=why, **_alarm(context, request, versions))
 
 
 def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> dict[str, Any]:
@@ -81,6 +84,7 @@ def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> di
         "versions": versions,
         "now": now,
         "chart": svg(chart) if chart else None,
+        "drawn": (chart.from_ms, chart.to_ms) if chart else None,
         "names": [trace.name for trace in chart.traces] if chart else [],
         "limit": limit_of(rule, newest.code),
         "told": [one for one in told if newest.id in _ids(one)],

@@ -117,8 +117,10 @@ def form_instant(form: FormData, context: Context, name: str = "at") -> int:
     """A ``datetime-local`` in the installation's zone; empty means now. Whole minutes that have
     just begun are not in the future of a form sent within them."""
     text = field(form, name)
-    if not text:
-        return context.now_ms()
+    return local_instant(text, context, name) if text else context.now_ms()
+
+
+def local_instant(text: str, context: Context, name: str) -> int:
     try:
         local = datetime.fromisoformat(text)
     except ValueError as error:

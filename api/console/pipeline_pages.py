@@ -1,17 +1,14 @@
-"""Is anything lost, and which probes still wait for a room."""
+"""Is anything lost: gateways, roles, quarantine."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import RedirectResponse
 
-from api.console.pages import field, form_instant, form_of, page
+from api.console.pages import page
 from api.context import Context, InContext
 from api.pipeline import pipeline_now
-from api.probes import probes_now
-from domain.reading import ProbeId, RoomId
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,29 +36,3 @@ def _roles(context: Context) -> dict[str, Any]:
         return {}
     roles = said.get("roles", {}) if isinstance(said, dict) else {}
     return roles if isinstance(roles, dict) else {}
-
-
-@router.get("/probes")
-async def probes(request: Request, context: InContext) -> Response:
-    registry = context.registry()
-    return page(
-        request,
-        "probes.html",
-        probes=probes_now(context),
-        rooms=registry.rooms,
-        sites=registry.sites,
-        readings=context.sources.readings.get() is not None,
-    )
-
-
-@router.post("/probes")
-async def assign(request: Request, context: InContext) -> Response:
-    form = await form_of(request)
-    context.records.assign(
-        ProbeId(field(form, "probe")),
-        RoomId(field(form, "room")),
-        form_instant(form, context, "from"),
-        by="admin",
-        now_ms=context.now_ms(),
-    )
-    return RedirectResponse("/probes", 303)

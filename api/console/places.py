@@ -7,7 +7,9 @@ from uuid import uuid4
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from api.advice import advice_of, text_of
 from api.alarms import DAY_MS, facts_since
+from api.calibration import standing
 from api.charts import svg
 from api.console.pages import field, form_instant, form_of, page, words_of
 from api.context import Context, InContext
@@ -86,6 +88,7 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
     return {
         "now": now,
         "chart": svg(chart) if chart else None,
+        "drawn": (chart.from_ms, chart.to_ms) if chart else None,
         "names": [trace.name for trace in chart.traces] if chart else [],
         "span": span,
         "spans": list(SPANS),
@@ -100,6 +103,12 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
         "lots": in_room(folded(all_events(context)), lots, id),
         "actions": actions[-SHOWN_ACTIONS:][::-1],
         "buttons": buttons(actions),
+        "advice": [
+            text_of(one, words_of(request), context.registry()) for one in advice_of(context, now)
+        ],
+        "standing": {
+            value.probe: standing(context.registry(), value.probe, now_ms) for value in now.values
+        },
         "missing": context.sources.missing(),
     }
 

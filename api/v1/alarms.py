@@ -9,6 +9,7 @@ from pydantic import Field
 from api.alarms import cases as cases_of
 from api.alarms import what_was_said
 from api.context import Caller, InContext
+from api.explaining import why_raised
 from api.problems import Problem
 from api.replies import Asked, reply
 from api.times import Instant
@@ -47,13 +48,19 @@ async def alarms(asked: Annotated[WhichAlarms, Query()], context: InContext) -> 
 
 @router.get("/alarms/{fact}")
 async def alarm(fact: str, _asked: Annotated[Nothing, Query()], context: InContext) -> Response:
-    """Every version of one fact, oldest first, and what was said of it."""
+    """Every version of one fact, oldest first, what was said of it, and a sentence in ``zh`` and
+    ``en`` that says why it was raised, or why newer data says that it should not have been."""
     versions = context.sources.facts.need().fact(fact)
     if not versions:
         raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
     said = what_was_said(context, versions[-1].room).get(fact)
+    why = await why_raised(context, versions[-1])
     return reply(
-        {"versions": [_fact(one) for one in versions], "said": asdict(said) if said else None}
+        {
+            "versions": [_fact(one) for one in versions],
+            "said": asdict(said) if said else None,
+            "why": why,
+        }
     )
 
 

@@ -1,14 +1,18 @@
 """``rooms``: what holds there now, what people say of them, and a replay case of one."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.advice import advice_of, text_of
 from api.alarms import note_cause
+from api.console.language import LANGUAGES, Words
 from api.context import Caller, Context, InContext
-from api.problems import Problem
+from api.explaining import as_json, explained
+from api.problems import NotYet, Problem
 from api.replay_case import replay_case
 from api.replies import Asked, reply
 from api.rooms import RoomNow, rooms_now
@@ -74,6 +78,26 @@ def _now(one: RoomNow) -> dict[str, Any]:
     }
 
 
+@router.get("/rooms/{room}/advice")
+async def advice(room: str, _asked: Annotated[Nothing, Query()], context: InContext) -> Response:
+    """What is worth knowing of the room and no alarm: a wet humidity sensor, sweating goods,
+    ethylene, defrosts that no controller tells of, probes due for calibration. Nothing of it is
+    ever sent at night."""
+    known(context, room)
+    now = rooms_now(context)[RoomId(room)]
+    texts = {lang: Words(lang, context.zone, context.now_ms()) for lang in LANGUAGES}
+    return reply(
+        {
+            "room": room,
+            "advice": [
+                {"code": one.code, "how": one.how, "detail": one.said}
+                | {lang: text_of(one, words, context.registry()) for lang, words in texts.items()}
+                for one in advice_of(context, now)
+            ],
+        }
+    )
+
+
 class WhichCase(Asked):
     from_: Annotated[Instant | None, Field(alias="from")] = None
     until: Instant | None = None
@@ -87,6 +111,28 @@ async def case(room: str, asked: Annotated[WhichCase, Query()], context: InConte
     reader = context.sources.readings.need()
     until_ms = context.now_ms() if asked.until is None else asked.until
     return reply(replay_case(context.records, reader, RoomId(room), asked.from_ or 0, until_ms))
+
+
+class WhichInstant(Asked):
+    at: Instant | None = None
+
+
+@router.get("/rooms/{room}/explain")
+async def explain(
+    room: str, asked: Annotated[WhichInstant, Query()], context: InContext
+) -> Response:
+    """How every rule of the room stood at an instant (now, when left out): what fires or is
+    pending and until when, what waits or is off and why, which readings counted."""
+    known(context, room)
+    now_ms = context.now_ms()
+    at_ms = now_ms if asked.at is None else asked.at
+    if at_ms > now_ms:
+        raise NotYet("at")
+    found = await explained(context, RoomId(room), at_ms)
+    if found is None:
+        raise Problem(409, "the room has no rule, so nothing is judged there", field="room")
+    words = partial(Words, zone=context.zone, now_ms=now_ms)
+    return reply(as_json(found, RoomId(room), words))
 
 
 class ActionSaid(Asked):

@@ -86,6 +86,12 @@ class SqlFactsReader:
             for r in self._rows(select(c.room, c.n, c.m, c.horizon_ms))
         }
 
+    def kept(self, room: RoomId) -> tuple[int, int, bytes] | None:
+        """(n, m, checkpoints) that the room's newest judgement rests on."""
+        c = t.rooms.c
+        rows = self._rows(select(c.n, c.m, c.checkpoints).where(c.room == room))
+        return (rows[0].n, rows[0].m, rows[0].checkpoints) if rows else None
+
     def cursor(self) -> tuple[int, int]:
         rows = self._rows(select(t.cursor.c.n, t.cursor.c.m))
         return (rows[0].n, rows[0].m) if rows else (0, 0)

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from domain.calibration import LONGEST_LAG_S, Check, Papers
 from domain.message import spoken_of
 from domain.quantity import QUANTITIES
 from domain.roster import DAYS, Shift
@@ -90,6 +91,27 @@ def instant(field: str, value_ms: int) -> None:
 def probe(value: str) -> None:
     if not _PROBE.fullmatch(value):
         raise Refused("probe", "a scheme and the device's name, like ieee:00158d0001a2b3c4")
+
+
+def papers(value: Papers) -> None:
+    probe(value.probe)
+    instant("from_ms", value.from_ms)
+    text("serial", value.serial, empty=True)
+    text("certificate", value.certificate, empty=True)
+    if not (value.offset_c.is_finite() and abs(value.offset_c) <= 10):
+        raise Refused("offset_c", "degrees, -10 to 10")
+    if value.offset_c * 100 != int(value.offset_c * 100):
+        raise Refused("offset_c", "whole hundredths of a degree")
+    if not 0 <= value.lag_s <= LONGEST_LAG_S:
+        raise Refused("lag_s", f"seconds, 0 to {LONGEST_LAG_S}")
+
+
+def check(value: Check) -> None:
+    instant("at_ms", value.at_ms)
+    limits = QUANTITIES["temperature"]
+    for field, count in (("shown", value.shown), ("reference", value.reference)):
+        if not limits.plausible(count):
+            raise Refused(field, f"{limits.low} to {limits.high} degrees")
 
 
 def region(value: Region) -> None:

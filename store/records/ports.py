@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType, Protocol
 
+from domain.calibration import Check, Papers
 from domain.reading import LotId, PersonId, ProbeId, RoomId, SiteId
 from domain.roster import ROLES as ROLES
 from domain.roster import Shift
@@ -96,6 +97,16 @@ class RecordedAction:
     by: str
     recorded_at_ms: int
     detail: Mapping[str, Any]
+    m: ChangeNo
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCheck:
+    id: str  # idempotency key
+    probe: ProbeId
+    check: Check
+    by: str
+    recorded_at_ms: int
     m: ChangeNo
 
 
@@ -203,7 +214,7 @@ class Change:
     """Entry *m* of the journal. ``rooms`` empty: no room's judgement is touched."""
 
     m: ChangeNo
-    kind: str  # region | site | room | assignment | rule | action | lot | epcis | person | duty | duty_end | case | calendar | silence | drill | drill_plan | texts
+    kind: str  # region | site | room | assignment | papers | check | rule | action | lot | epcis | person | duty | duty_end | case | calendar | silence | drill | drill_plan | texts
     rooms: tuple[RoomId, ...]
     from_ms: int
     recorded_at_ms: int
@@ -221,6 +232,14 @@ class RecordsReader(Protocol):
     def sites(self) -> list[Site]: ...
     def rooms(self) -> list[Room]: ...
     def assignments(self, room: RoomId | None = None) -> list[Assignment]: ...
+    def papers(self, probe: ProbeId | None = None) -> list[Papers]:
+        """By (probe, from); of one instant the papers recorded last."""
+        ...
+
+    def checks(self, probe: ProbeId | None = None) -> list[RecordedCheck]:
+        """By (probe, at, m)."""
+        ...
+
     def rules(self, room: RoomId) -> list[RuleVersion]:
         """Oldest first."""
         ...
@@ -283,6 +302,14 @@ class Records(RecordsReader, Protocol):
         ...
 
     def unassign(self, probe: ProbeId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo: ...
+    def swap(self, old: ProbeId, new: ProbeId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo:
+        """From that moment on the new probe measures the old one's room, and the old one none."""
+        ...
+
+    def put_papers(self, papers: Papers, *, by: str, now_ms: int) -> ChangeNo: ...
+    def add_check(
+        self, id: str, probe: ProbeId, check: Check, *, by: str, now_ms: int
+    ) -> ChangeNo: ...
     def add_rule(
         self,
         room: RoomId,

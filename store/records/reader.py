@@ -5,11 +5,14 @@ reader that stays keeps the writer from committing.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, Engine, Row, Select, func, select, tuple_
 from sqlalchemy.exc import OperationalError
 
+from domain.calibration import Check, Papers
 from domain.reading import LotId, PersonId, ProbeId, RoomId, SiteId
 from domain.roster import Shift
 from store.errors import NotReady
@@ -28,6 +31,7 @@ from store.records.ports import (
     Lot,
     Person,
     RecordedAction,
+    RecordedCheck,
     Region,
     Room,
     RuleVersion,
@@ -103,6 +107,22 @@ class SqlRecordsReader:
         if room is not None:
             query = query.where(a.room == room)
         return self._all(query, assignment, a.probe, a.from_ms, a.m)
+
+    def papers(self, probe: ProbeId | None = None) -> list[Papers]:
+        """By (probe, from); of two from the same instant, those recorded last."""
+        p = t.probe_papers.c
+        query = select(t.probe_papers)
+        if probe is not None:
+            query = query.where(p.probe == probe)
+        found = self._all(query, papers, p.probe, p.from_ms, p.m)
+        return list({(each.probe, each.from_ms): each for each in found}.values())
+
+    def checks(self, probe: ProbeId | None = None) -> list[RecordedCheck]:
+        k = t.probe_checks.c
+        query = select(t.probe_checks)
+        if probe is not None:
+            query = query.where(k.probe == probe)
+        return self._all(query, check, k.probe, k.at_ms, k.m)
 
     def rules(self, room: RoomId) -> list[RuleVersion]:
         """Oldest first; of two from the same instant, the one recorded last."""
@@ -231,6 +251,20 @@ def room(row: Row[Any]) -> Room:
 
 def assignment(row: Row[Any]) -> Assignment:
     return Assignment(ProbeId(row.probe), RoomId(row.room), row.from_ms, row.to_ms, ChangeNo(row.m))
+
+
+def papers(row: Row[Any]) -> Papers:
+    due_on = None if row.due_on is None else date.fromisoformat(row.due_on)
+    return Papers(
+        row.probe, row.from_ms, row.serial, row.certificate, due_on, Decimal(row.offset_c), row.lag_s
+    )  # fmt: skip
+
+
+def check(row: Row[Any]) -> RecordedCheck:
+    return RecordedCheck(
+        row.id, ProbeId(row.probe), Check(row.at_ms, row.shown, row.reference), row.by,
+        row.recorded_at_ms, ChangeNo(row.m),
+    )  # fmt: skip
 
 
 def rule(row: Row[Any]) -> RuleVersion:

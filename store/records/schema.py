@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = "0003"  # the migration that ends here; readers wait for it
+VERSION = "0004"  # the migration that ends here; readers wait for it
 
 metadata = MetaData()
 
@@ -111,6 +111,34 @@ rules = Table(
     Column("recorded_at_ms", BigInteger, nullable=False),
     Column("by", String, nullable=False),
     Index("rules_of_room", "room", "from_ms"),
+)
+
+probe_papers = Table(
+    "probe_papers",
+    metadata,
+    Column("m", Integer, ForeignKey("changes.m"), primary_key=True, autoincrement=False),
+    Column("probe", String, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("serial", String, nullable=False),
+    Column("certificate", String, nullable=False),
+    Column("due_on", String),  # YYYY-MM-DD
+    Column("offset_c", String, nullable=False),
+    Column("lag_s", Integer, nullable=False),
+    Index("papers_of_probe", "probe", "from_ms"),
+)
+
+probe_checks = Table(
+    "probe_checks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("probe", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("shown", Integer, nullable=False),
+    Column("reference", Integer, nullable=False),
+    Column("by", String, nullable=False),
+    Column("recorded_at_ms", BigInteger, nullable=False),
+    _m(),
+    Index("checks_of_probe", "probe", "at_ms"),
 )
 
 actions = Table(

@@ -14,6 +14,7 @@ import stamina
 from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+from domain.calibration import Check, Papers
 from domain.commodity import COMMODITIES
 from domain.judgement import Rule
 from domain.profile import Impossible, resolve
@@ -99,30 +100,10 @@ class SqlRecords(SqlRecordsReader):
         next one begins. Where the probe already measures that room, nothing changes."""
         checks.probe(probe)
         checks.instant("from_ms", from_ms)
-        a = t.assignments.c
 
         def work(c: Connection) -> ChangeNo:
             _need(c, t.rooms, "room", room)
-            held = _held(c, probe, from_ms)
-            if held is not None and held.room == room:
-                return ChangeNo(held.m)
-            following = c.scalar(
-                select(func.min(a.from_ms)).where(
-                    a.probe == probe,
-                    a.from_ms > from_ms,
-                    a.to_ms.is_(None) | (a.to_ms > a.from_ms),
-                )
-            )
-            touched = (room,) if held is None else (room, RoomId(held.room))
-            m = record(c, "assignment", probe, by, now_ms, rooms=touched, from_ms=from_ms)
-            if held is not None:
-                _end(c, held.m, from_ms, m)
-            c.execute(
-                insert(t.assignments).values(
-                    m=m, probe=probe, room=room, from_ms=from_ms, to_ms=following
-                )
-            )
-            return m
+            return _assign(c, probe, room, from_ms, by, now_ms)
 
         return self._write(work)
 
@@ -140,9 +121,78 @@ class SqlRecords(SqlRecordsReader):
                 if ended is None:
                     raise Refused("probe", "not assigned at that time")
                 return ChangeNo(ended)
-            rooms = (RoomId(held.room),)
-            m = record(c, "assignment", probe, by, now_ms, rooms=rooms, from_ms=at_ms)
-            _end(c, held.m, at_ms, m)
+            return _unassign(c, held, at_ms, by, now_ms)
+
+        return self._write(work)
+
+    def swap(self, old: ProbeId, new: ProbeId, at_ms: int, *, by: str, now_ms: int) -> ChangeNo:
+        """Repeated, it answers with the change that gave the new probe its room."""
+        checks.probe(new)
+        checks.instant("at_ms", at_ms)
+        if old == new:
+            raise Refused("new", "is the probe that it replaces")
+        a = t.assignments.c
+
+        def work(c: Connection) -> ChangeNo:
+            held = _held(c, old, at_ms)
+            if held is None:
+                left = c.scalar(
+                    select(a.room).where(a.probe == old, a.to_ms == at_ms).order_by(a.m.desc())
+                )
+                there = _held(c, new, at_ms)
+                if left is None or there is None or there.room != left:
+                    raise Refused("old", "not assigned at that time")
+                return ChangeNo(there.m)
+            _unassign(c, held, at_ms, by, now_ms)
+            return _assign(c, new, RoomId(held.room), at_ms, by, now_ms)
+
+        return self._write(work)
+
+    def put_papers(self, papers: Papers, *, by: str, now_ms: int) -> ChangeNo:
+        """Touches the rooms that the probe measures from then on."""
+        checks.papers(papers)
+        p, a = t.probe_papers.c, t.assignments.c
+        said = {
+            **asdict(papers),
+            "due_on": None if papers.due_on is None else papers.due_on.isoformat(),
+            "offset_c": str(papers.offset_c),
+        }
+
+        def work(c: Connection) -> ChangeNo:
+            before = c.execute(
+                select(t.probe_papers)
+                .where(p.probe == papers.probe, p.from_ms == papers.from_ms)
+                .order_by(p.m.desc())
+                .limit(1)
+            ).first()
+            if before is not None and all(before._asdict()[k] == v for k, v in said.items()):
+                return ChangeNo(before.m)
+            later = a.to_ms.is_(None) | (a.to_ms > papers.from_ms)
+            rooms = c.scalars(select(a.room).where(a.probe == papers.probe, later).distinct())
+            touched = tuple(RoomId(room) for room in sorted(rooms))
+            m = record(c, "papers", papers.probe, by, now_ms, rooms=touched, from_ms=papers.from_ms)
+            c.execute(insert(t.probe_papers).values(m=m, **said))
+            return m
+
+        return self._write(work)
+
+    def add_check(self, id: str, probe: ProbeId, check: Check, *, by: str, now_ms: int) -> ChangeNo:
+        checks.text("id", id)
+        checks.probe(probe)
+        checks.check(check)
+
+        def work(c: Connection) -> ChangeNo:
+            before = c.execute(select(t.probe_checks).where(t.probe_checks.c.id == id)).first()
+            if before is not None:
+                if before.probe != probe:
+                    raise Refused("id", "already names another check")
+                return ChangeNo(before.m)
+            m = record(c, "check", probe, by, now_ms, from_ms=check.at_ms)
+            c.execute(
+                insert(t.probe_checks).values(
+                    id=id, probe=probe, by=by, recorded_at_ms=now_ms, m=m, **asdict(check)
+                )
+            )
             return m
 
         return self._write(work)
@@ -383,6 +433,37 @@ def _held(c: Connection, probe: str, at_ms: int) -> Any:
         .order_by(a.m.desc())
         .limit(1)
     ).first()
+
+
+def _assign(
+    c: Connection, probe: str, room: RoomId, from_ms: int, by: str, now_ms: int
+) -> ChangeNo:
+    a = t.assignments.c
+    held = _held(c, probe, from_ms)
+    if held is not None and held.room == room:
+        return ChangeNo(held.m)
+    following = c.scalar(
+        select(func.min(a.from_ms)).where(
+            a.probe == probe,
+            a.from_ms > from_ms,
+            a.to_ms.is_(None) | (a.to_ms > a.from_ms),
+        )
+    )
+    touched = (room,) if held is None else (room, RoomId(held.room))
+    m = record(c, "assignment", probe, by, now_ms, rooms=touched, from_ms=from_ms)
+    if held is not None:
+        _end(c, held.m, from_ms, m)
+    c.execute(
+        insert(t.assignments).values(m=m, probe=probe, room=room, from_ms=from_ms, to_ms=following)
+    )
+    return m
+
+
+def _unassign(c: Connection, held: Any, at_ms: int, by: str, now_ms: int) -> ChangeNo:
+    rooms = (RoomId(held.room),)
+    m = record(c, "assignment", held.probe, by, now_ms, rooms=rooms, from_ms=at_ms)
+    _end(c, held.m, at_ms, m)
+    return m
 
 
 def _end(c: Connection, held_m: int, at_ms: int, m: int) -> None:

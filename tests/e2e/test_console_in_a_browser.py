@@ -8,14 +8,14 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from tests.integration.api.county import served
-from tests.support.console_county import CODE, TOKEN, build
+from tests.support.console_county import CODE, HOUR_MS, NOW_MS, TOKEN, build
 from tests.support.servers import require
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update",
             "--disable-sync"]  # fmt: skip
 CONSOLE = ("/", "/rooms/berry", "/rooms/leaf?span=14d", "/sites/liu", "/alarms", "/lots",
-           "/lots/lot-berry", "/probes", "/pipeline")  # fmt: skip
+           "/lots/lot-berry", "/probes", "/pipeline", "/rooms/berry/explain")  # fmt: skip
 WIDTHS = {"phone": (360, 740), "desk": (1280, 900)}
 
 
@@ -124,3 +124,19 @@ def test_an_open_page_shows_what_another_person_records(browser: Browser, url: s
         other.get_by_role("button", name="Loading started").click()
 
         visit.page.get_by_role("button", name="Loading ended").wait_for(timeout=15_000)
+
+
+@pytest.mark.server
+def test_a_tap_on_the_chart_asks_why_at_that_moment(browser: Browser, url: str) -> None:
+    with contextlib.closing(Visit(browser, WIDTHS["phone"], "en", js=True)) as visit:
+        visit.page.goto(f"{url}/signin?token={TOKEN}")
+        visit.page.goto(f"{url}/rooms/berry")
+        box = visit.page.locator(".tap").bounding_box()
+        assert box is not None
+
+        visit.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 60)
+        visit.page.wait_for_url("**/explain?at=*")
+
+        asked_ms = int(visit.page.url.partition("?at=")[2])
+        assert abs(asked_ms - (NOW_MS - 12 * HOUR_MS)) < HOUR_MS
+        assert visit.page.get_by_role("heading", name="Readings that counted").is_visible()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domain.profile import HYSTERESIS_C
 from domain.rulebook import LimitRule, Origin, limit_rules, other_rules
-from domain.suppression import PAUSED_BY_DOOR
+from domain.suppression import paused_by
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "alarms.md"
 ORIGINS = {"own": "ours"}
@@ -98,9 +98,9 @@ def _clears(rule: LimitRule) -> str:
 
 
 def _paused(rule: LimitRule) -> str:
-    if rule.code in PAUSED_BY_DOOR:
-        return "door, defrost, loading"
-    return "defrost" if rule.code.startswith("CRIT_") else "nothing"
+    return ", ".join(c for c in ("door", "defrost", "loading") if c in paused_by(rule.code)) or (
+        "nothing"
+    )
 
 
 def _origin(origin: Origin) -> str:

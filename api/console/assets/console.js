@@ -27,8 +27,38 @@
       })
       .catch(function () { stale.hidden = false; });
   }
+  document.documentElement.classList.add("scripted");
+  document.addEventListener("click", function (e) {
+    var drawn = e.target.closest && e.target.closest("[data-why]");
+    if (!drawn) { return; }
+    var box = drawn.getBoundingClientRect(), from = +drawn.dataset.from, to = +drawn.dataset.to;
+    var at = from + (e.clientX - box.left) / box.width * (to - from);
+    location.href = drawn.dataset.why + "?at=" + Math.floor(at / 60000) * 60000;
+  });
   document.addEventListener("visibilitychange", function () { if (waiting) { renew(); } });
   document.addEventListener("focusout", function () { if (waiting) { setTimeout(renew, 200); } });
+  // A code is read from a photo on the phone itself; the photo goes nowhere. What is printed on a
+  // device seldom is our name for it, so a probe that already sends is looked for in the text.
+  if (window.BarcodeDetector) { document.documentElement.classList.add("can-scan"); }
+  document.addEventListener("change", function (e) {
+    var into = e.target.getAttribute("data-into"), file = e.target.files && e.target.files[0];
+    if (!into || !file || !window.BarcodeDetector) { return; }
+    var field = e.target.form.elements[into];
+    createImageBitmap(file)
+      .then(function (picture) { return new window.BarcodeDetector().detect(picture); })
+      .then(function (codes) {
+        if (!codes.length) { return; }
+        var text = codes[0].rawValue.trim();
+        var known = [].map.call(field.list ? field.list.options : [], function (o) { return o.value; });
+        var bare = text.toLowerCase().replace(/[^0-9a-z]/g, "");
+        var found = known.filter(function (id) {
+          var name = id.slice(id.indexOf(":") + 1).toLowerCase().replace(/[^0-9a-z]/g, "");
+          return name && bare.indexOf(name) >= 0;
+        });
+        field.value = found.length === 1 ? found[0] : text;
+        field.focus();
+      });
+  });
   if (!window.EventSource) { return; }
   var stream = new EventSource("/events?seen=" + document.body.dataset.beat);
   var once = false;

@@ -13,7 +13,8 @@ from tests.support.console_county import CODE, TOKEN
 from traceability.certificate import Verified, verify
 
 PAGES = ("/", "/alarms", "/alarms?which=cases", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
-         "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d")  # fmt: skip
+         "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d",
+         "/rooms/berry/explain")  # fmt: skip
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from domain.calibration import Check, Papers
 from domain.reading import LotId, PersonId, ProbeId, RoomId, SiteId
 from store.engine import writer_engine
 from store.records import (
@@ -37,6 +40,7 @@ from tests.support.lots import (
     strawberries,
 )
 
+PAPERS = Papers(AIR, NOON_MS, "SN-1", "CAL-7", date(2027, 5, 31), Decimal("-0.20"), 900)
 WANG = Person(PersonId("wang"), "王", "+8613800000001", "zh")
 SAID: dict[str, Any] = {"by": "u1", "now_ms": NOON_MS}
 
@@ -82,6 +86,9 @@ Change = Callable[[SqlRecords], Any]
         lambda r: r.add_action("a1", ROOM, "loading_started", NOON_MS, "u1", {}, now_ms=NOON_MS),
         lambda r: r.assign(ProbeId("ieee:2"), ROOM, NOON_MS, **SAID),
         lambda r: r.unassign(AIR, NOON_MS, **SAID),
+        lambda r: r.swap(AIR, ProbeId("ieee:7"), NOON_MS, **SAID),
+        lambda r: r.put_papers(PAPERS, **SAID),
+        lambda r: r.add_check("k1", AIR, Check(NOON_MS, 410, 400), **SAID),
         lambda r: r.add_lot(strawberries(), **SAID),
         lambda r: r.say_of_case("f1", ROOM, {"cause": "door"}, **SAID),
         lambda r: r.capture([move("put_in", NOON_MS)], **SAID),
@@ -94,6 +101,9 @@ Change = Callable[[SqlRecords], Any]
         "action",
         "assign",
         "unassign",
+        "swap",
+        "papers",
+        "check",
         "lot",
         "case",
         "epcis",
@@ -120,6 +130,13 @@ def test_saying_the_same_thing_twice_is_one_change(records: SqlRecords, change: 
         (lambda r: r.assign(ProbeId("nameless"), ROOM, 0, **SAID), "probe"),
         (lambda r: r.assign(AIR, RoomId("nowhere"), 0, **SAID), "room"),
         (lambda r: r.unassign(ProbeId("ieee:9"), 0, **SAID), "probe"),
+        (lambda r: r.swap(ProbeId("ieee:9"), ProbeId("ieee:8"), NOON_MS, **SAID), "old"),
+        (lambda r: r.swap(AIR, AIR, NOON_MS, **SAID), "new"),
+        (lambda r: r.swap(AIR, ProbeId("nameless"), NOON_MS, **SAID), "probe"),
+        (lambda r: r.put_papers(replace(PAPERS, lag_s=3601), **SAID), "lag_s"),
+        (lambda r: r.put_papers(replace(PAPERS, offset_c=Decimal("0.001")), **SAID), "offset_c"),
+        (lambda r: r.put_papers(replace(PAPERS, offset_c=Decimal("NaN")), **SAID), "offset_c"),
+        (lambda r: r.add_check("k", AIR, Check(NOON_MS, 410, 20_000), **SAID), "reference"),
         (lambda r: r.add_rule(ROOM, 0, "ZZ", [], 300, {}, **SAID), "profile"),
         (lambda r: r.add_rule(ROOM, 0, "FT", [], 600, {}, **SAID), "interval_s"),
         (lambda r: r.add_rule(ROOM, 0, "SB", ["moonfruit"], 300, {}, **SAID), "commodities[0]"),
@@ -198,6 +215,29 @@ def test_a_change_of_assignment_names_both_rooms_and_its_instant(records: SqlRec
     change = records.changes(m - 1)[0]
     assert set(change.rooms) == {ROOM, OTHER_ROOM}
     assert (change.kind, change.from_ms, change.subject) == ("assignment", NOON_MS, AIR)
+
+
+def test_a_swapped_probe_hands_its_room_over_in_one_moment(records: SqlRecords) -> None:
+    new = ProbeId("ieee:7")
+    records.assign(new, OTHER_ROOM, NOON_MS, **SAID)
+
+    records.swap(AIR, new, NOON_MS + HOUR_MS, **SAID)
+
+    spans = {(a.probe, a.room): (a.from_ms, a.to_ms) for a in records.assignments()}
+    assert spans[(AIR, ROOM)][1] == NOON_MS + HOUR_MS
+    assert spans[(new, ROOM)] == (NOON_MS + HOUR_MS, None)
+    assert spans[(new, OTHER_ROOM)] == (NOON_MS, NOON_MS + HOUR_MS)
+
+
+def test_papers_are_dated_and_touch_the_rooms_that_the_probe_measures(records: SqlRecords) -> None:
+    renewed = replace(PAPERS, from_ms=NOON_MS + HOUR_MS, certificate="CAL-8")
+    m = records.put_papers(renewed, **SAID)
+    records.put_papers(PAPERS, **SAID)
+    records.put_papers(replace(PAPERS, serial="SN-2"), **SAID)  # a correction of the same moment
+
+    assert records.papers(AIR) == [replace(PAPERS, serial="SN-2"), renewed]
+    assert records.changes(m - 1)[0].rooms == (ROOM,)
+    assert records.papers(ProbeId("ieee:9")) == []
 
 
 def test_the_ladder_of_a_room_holds_who_is_on_duty_for_it_its_site_and_its_regions(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.calibration import Papers
+from domain.lot import rfc3339
 from domain.reading import GatewayId, ProbeId, Series
 from store.memory import MemoryStore
 from store.ports import AdmittedBatch, BatchId
@@ -214,6 +217,27 @@ def test_a_critical_alarm_during_the_stay_fails_and_its_release_needs_attention(
     trace.settle()
 
     assert trace.versions()[1:] == [(2, "judgement", "attention")]
+
+
+def test_what_a_stuck_probe_or_one_out_of_date_measured_is_marked_unverified(trace: Trace) -> None:
+    trace.records.put_papers(Papers(AIR, 0, "S1", "C1", date(2026, 5, 31)), **SAID)
+    trace.report(every(5, COOL))
+    trace.stayed()
+    trace.facts.raise_("SENSOR_STUCK", NOON_MS - HOUR_MS, NOON_MS + HOUR_MS)
+    trace.settle()
+
+    (stay,) = trace.certificate()["stays"]
+    assert stay["unverified"] == [
+        {"from": stay["from"], "to": rfc3339(NOON_MS + HOUR_MS), "because": "SENSOR_STUCK",
+         "probe": None},
+        {"from": stay["from"], "to": stay["to"], "because": "calibration overdue", "probe": AIR},
+    ]  # fmt: skip
+
+    trace.records.put_papers(Papers(AIR, 1, "S1", "C2", date(2027, 5, 31)), **SAID)
+    trace.settle()
+
+    (stay,) = trace.certificate()["stays"]
+    assert [each["because"] for each in stay["unverified"]] == ["SENSOR_STUCK"]
 
 
 def test_an_alarm_that_comes_after_the_certificate_makes_a_new_version(trace: Trace) -> None:

@@ -350,6 +350,20 @@ def _limit(room: Room, code: str, at: int) -> Limit | None:
     return limit
 
 
+def _slow(room: Room, limit: Limit | None, probe: str, at: int) -> Limit | None:
+    """With the probe's lag off its delay."""
+    lags = [
+        a.detail["lag_ms"]
+        for a in room.actions
+        if a.kind == "probe_lag" and a.detail["probe"] == probe and a.at_ms <= at
+    ]
+    if limit is None or not lags or not limit.delay_ms or limit.code[:4] in ("WHO_", "GSP_"):
+        return limit
+    if limit.code == "WARN_RH":
+        return limit
+    return replace(limit, delay_ms=max(limit.delay_ms - lags[-1], room.interval))
+
+
 def _paused(room: Room, code: str, at: int) -> bool:
     defrost = [(a, b) for _, a, b, _, _ in room.defrosts()]
     if code in WARNINGS:
@@ -375,11 +389,13 @@ def _stops(room: Room, code: str, probe: str) -> list[int]:
     """Instants at which an active alarm of the code closes whatever the values."""
     edges = {e for s in (*room.standby, *room.maintenance, *room.precool) for e in s}
     edges |= {c.at_ms for c in room.changes}
+    edges |= {a.at_ms for a in room.actions if a.kind == "probe_lag"}
     found = set(room.removals(probe))
     for at in edges:
         if at >= EVER:
             continue
-        before, after = _limit(room, code, at - 1), _limit(room, code, at)
+        before = _slow(room, _limit(room, code, at - 1), probe, at - 1)
+        after = _slow(room, _limit(room, code, at), probe, at)
 
         def bare(limit: Limit | None) -> Limit | None:
             return limit and replace(limit, reference_high=0, reference_low=0)
@@ -409,7 +425,7 @@ def _limit_rule(room: Room, code: str, series: Series, samples: list[Sample]) ->
         if stopped:
             close(stopped[0])
             first, good = None, 0
-        limit = _limit(room, code, at)
+        limit = _slow(room, _limit(room, code, at), series.probe, at)
         if limit is None or at in removed:
             continue
         if i and at - before > room.gap:

@@ -188,6 +188,19 @@ def test_a_rule_said_later_holds_from_its_own_instant() -> None:
     assert judgement.facts[0].cleared_at_ms == at(600)
 
 
+def test_a_lag_said_later_holds_from_its_own_instant() -> None:
+    store, engine = Arrived({series(): steady(5, DAY_MIN)}), RoomEngine([rule()])
+    engine.judge(at(DAY_MIN), store.read)
+    slow = act(600, "probe_lag", probe="p1", lag_ms=900_000)
+
+    engine.note([slow])
+    judgement = engine.judge(at(DAY_MIN), store.read)
+
+    assert judgement == judge(Asked([rule()], store.readings, [slow]), at(DAY_MIN))
+    assert judgement.facts[0].cleared_at_ms == at(600)
+    assert judgement.facts[1].fired_at_ms == at(615)
+
+
 def test_the_first_lot_ever_changes_what_is_known_of_the_time_before() -> None:
     store = Arrived({series(): points([(0, -127), (5, -127), (DAY_MIN, 2)])})
     engine = RoomEngine([rule()])

@@ -1,7 +1,9 @@
 """Limit rules: breach, delay, clearing, gaps, the excursion behind an alarm."""
 
+from domain.judgement import Action
 from domain.reading import Columns
 from tests.unit.domain.rooms import (
+    MINUTE_MS,
     act,
     fired,
     judged,
@@ -209,3 +211,34 @@ def test_a_sample_at_the_moment_its_probe_is_removed_ends_with_it_and_starts_not
 
     assert spells(judgement) == [("CRIT_HIGH", 0, 30, 60), ("WARN_HIGH", 0, 30, 60)]
     assert the("CRIT_HIGH", judgement).peak == 1600
+
+
+def slow(minute_: float, lag_min: float, probe: str = "p1") -> Action:
+    return act(minute_, "probe_lag", probe=probe, lag_ms=round(lag_min * MINUTE_MS))
+
+
+def test_a_buffered_probes_lag_is_taken_off_its_delays_and_off_nobody_elses() -> None:
+    both = {series("p1"): steady(5, 60), series("p2"): steady(5, 60)}
+
+    assert spells(judged(steady(5, 60), slow(-10, 15), until=60)) == [("WARN_HIGH", 0, 15, None)]
+    assert fired(judged(both, slow(-10, 15, "p2"), until=60)) == [(15, "WARN_HIGH")]
+    assert fired(judged({series("p1"): steady(5, 60)}, slow(-10, 15, "p2"), until=60)) == [
+        (30, "WARN_HIGH")
+    ]
+
+
+def test_no_lag_makes_a_delay_shorter_than_one_interval() -> None:
+    assert fired(judged(steady(5, 60), slow(-10, 59), until=60)) == [(5, "WARN_HIGH")]
+
+
+def test_what_copies_an_outside_rule_keeps_its_delay_whatever_the_probe() -> None:
+    judgement = judged(steady(-0.5, 70), slow(-10, 15), by=rule("VX"), until=70)
+
+    assert (60, "WHO_FREEZE") in fired(judgement)
+
+
+def test_new_papers_count_from_their_own_instant() -> None:
+    """At 40 min the delay becomes another: the alarm closes there, a new timer starts."""
+    judgement = judged(steady(5, 90), slow(42, 15), until=90)
+
+    assert spells(judgement) == [("WARN_HIGH", 0, 30, 42), ("WARN_HIGH", 45, 60, None)]

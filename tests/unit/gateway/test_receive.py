@@ -84,3 +84,16 @@ def test_a_foreign_decoder_that_fails_costs_its_own_message_and_no_other() -> No
     )
     assert len(rows) == 1
     assert none is None
+
+
+def test_half_a_character_in_a_name_costs_its_reading_alone_and_can_be_told() -> None:
+    """A lone surrogate is valid JSON and no UTF-8: neither a batch nor SQLite can hold it."""
+    sensors = b'"\\ud800":{"Temperature":4,"Humidity":null},"AM2301":{"Temperature":5}'
+    tasmota = Message("tele/a/SENSOR", b"{%s}" % sensors, 1, 1, False, False, 1)
+
+    rows, unfit = Admission("gw-1").admit(tasmota, NOW, True)
+
+    assert [row.counts for row in rows] == [500]
+    assert unfit is not None
+    assert unfit.reason.encode()
+    assert "cannot be shown" in unfit.reason

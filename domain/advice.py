@@ -1,0 +1,77 @@
+"""What is worth knowing of a room and no reason to wake anybody: it is shown, never sent at night.
+
+Humidity, dew and ethylene (alarm practice, sections 4 and 12; models, section 5). Advice is no
+fact: it is made when somebody looks, from what is known then, and kept nowhere. So it may use
+the floating numbers of a formula, which no rule does.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from domain.commodity import Commodity
+from domain.span import Sample, Span
+
+HOUR_MS = 3_600_000
+WET_ABOVE = 9800  # counts of 0.01 %RH
+DRY_MARGIN_C = 1.0  # above the dew point by more than this nothing sweats
+_LEVELS = {"very_low": 0, "low": 1, "moderate": 2, "high": 3, "very_high": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """``code`` as in facts/rules.toml; ``how`` picks the words; ``said`` fills them."""
+
+    code: str
+    how: str
+    said: Mapping[str, str | float | int] = field(default_factory=dict)
+
+
+def wet_sensor(
+    humidity: Sequence[Sample], openings: Sequence[Span], gap_ms: int, now_ms: int
+) -> int | None:
+    """Since when the humidity stands above 98 %, if that is for an hour or more and the door was
+    opened less often in the last hour than in the one before: damp that no door brought in.
+    ``humidity`` oldest first."""
+    since: int | None = None
+    last: int | None = None
+    for at, count in humidity:
+        if count <= WET_ABOVE or (last is not None and at - last > gap_ms):
+            since = None
+        if count > WET_ABOVE and since is None:
+            since = at
+        last = at
+    if since is None or last is None or last - since < HOUR_MS or now_ms - last > gap_ms:
+        return None
+    lately = sum(1 for begin, _ in openings if last - HOUR_MS < begin <= last)
+    before = sum(1 for begin, _ in openings if last - 2 * HOUR_MS < begin <= last - HOUR_MS)
+    return since if lately < before else None
+
+
+def dew_point(celsius: float, humidity_pct: float) -> float:
+    """Magnus over water, WMO coefficients. Humidity above 0."""
+    gamma = math.log(humidity_pct / 100) + 17.62 * celsius / (243.12 + celsius)
+    return 243.12 * gamma / (17.62 - gamma)
+
+
+def sweat(surface_c: float, air_c: float, humidity_pct: float) -> tuple[str, float] | None:
+    """(wet | risk, dew point) of goods in that air; None when they stay dry."""
+    if humidity_pct <= 0:
+        return None
+    dew = dew_point(air_c, humidity_pct)
+    margin = surface_c - dew
+    if margin > DRY_MARGIN_C:
+        return None
+    return ("wet" if margin < 0 else "risk"), dew
+
+
+def ethylene_harm(giver: Commodity, taker: Commodity, *, same_room: bool) -> bool:
+    """True when goods that give off ethylene are likely to harm the others. Across rooms only
+    what gives off much and what is very sensitive."""
+    given = _LEVELS.get(giver.ethylene_production, 0)
+    suffered = _LEVELS.get(taker.ethylene_sensitivity, 0)
+    if giver.key == taker.key:
+        return False
+    if same_room:
+        return min(given, suffered) >= 2 and given + suffered >= 5
+    return given >= 3 and suffered >= 3

@@ -1,0 +1,116 @@
+"""Defrosts that no controller tells of: what the last seven days have taught (alarm practice,
+section 5).
+
+A rise that begins at about the same time of day, reaches the same peak and is over within 45 min,
+on five of the last seven days, is taken for a defrost. A label: it changes no fact and no pause
+(docs/decisions/0010). A function of the readings alone, whatever order they came in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.profile import MINUTE_MS
+from domain.span import Sample
+
+RISE = 300  # counts above where it began; a thermostat's own swing is smaller
+BACK = 100  # within this of where it began the rise is over
+LONGEST_MS = 45 * MINUTE_MS
+CLOCK_MS = 15 * MINUTE_MS  # "similar clock times"
+PEAK = 150
+DAYS, OF_DAYS = 5, 7
+DAY_MS = 24 * 60 * MINUTE_MS
+MOST_A_DAY = 8  # more often than every three hours it is the thermostat, not a defrost
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """Over at ``end_ms``, at most 45 min after it began."""
+
+    begin_ms: int
+    end_ms: int
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """``at_ms``: time of day, UTC. ``days``: of the last seven."""
+
+    at_ms: int
+    peak: int
+    days: int
+
+
+def rises(samples: Sequence[Sample], gap_ms: int) -> list[Rise]:
+    """Those that came back in time. ``samples`` of one series, valid, oldest first."""
+    found: list[Rise] = []
+    i = 0
+    while i < len(samples):
+        over = _over(samples, i, gap_ms)
+        if over is None:
+            i += 1
+            continue
+        top = max(range(i, over), key=lambda k: (samples[k][1], -k))
+        level = samples[i][1] + BACK
+        begin = next(k for k in range(top, i - 1, -1) if samples[k][1] <= level)
+        found.append(Rise(samples[begin][0], samples[over][0], samples[top][1]))
+        i = over
+    return found
+
+
+def _over(samples: Sequence[Sample], i: int, gap_ms: int) -> int | None:
+    """Where what rose since sample ``i`` is back; None when it did not rise, or not come back."""
+    begin, level = samples[i]
+    peak = level
+    for j in range(i + 1, len(samples)):
+        at, count = samples[j]
+        if at - samples[j - 1][0] > gap_ms or at - begin > LONGEST_MS or count < level:
+            return None
+        peak = max(peak, count)
+        if peak - level >= RISE and count <= level + BACK:
+            return j
+    return None
+
+
+def usual(found: Sequence[Rise], now_ms: int) -> list[Usual]:
+    """The times of day at which the room defrosts, as far as the last seven days show."""
+    week = [r for r in found if now_ms - OF_DAYS * DAY_MS <= r.begin_ms < now_ms]
+    if len(week) > MOST_A_DAY * OF_DAYS:
+        return []
+    patterns: list[Usual] = []
+    for rise in sorted(week, key=lambda r: r.begin_ms):
+        if any(_apart(rise.begin_ms, p.at_ms) <= CLOCK_MS for p in patterns):
+            continue
+        alike = [r for r in week if _apart(r.begin_ms, rise.begin_ms) <= CLOCK_MS]
+        peak = sorted(r.peak for r in alike)[len(alike) // 2]
+        same = [r for r in alike if abs(r.peak - peak) <= PEAK]
+        days = {(now_ms - r.begin_ms) // DAY_MS for r in same}
+        if len(days) >= DAYS:
+            clocks = sorted(_apart_signed(r.begin_ms, rise.begin_ms) for r in same)
+            at_ms = (rise.begin_ms + clocks[len(clocks) // 2]) % DAY_MS
+            patterns.append(Usual(at_ms, peak, len(days)))
+    return patterns
+
+
+def like(patterns: Sequence[Usual], began_ms: int, peak: int, lasted_ms: int) -> Usual | None:
+    """The usual defrost that an excursion looks like; None when it is warmer, longer or at
+    another time."""
+    if lasted_ms > LONGEST_MS:
+        return None
+    return next(
+        (
+            p
+            for p in patterns
+            if 0 <= (began_ms - p.at_ms + CLOCK_MS) % DAY_MS <= CLOCK_MS + LONGEST_MS
+            and peak <= p.peak + PEAK
+        ),
+        None,
+    )
+
+
+def _apart(one_ms: int, other_ms: int) -> int:
+    return abs(_apart_signed(one_ms, other_ms))
+
+
+def _apart_signed(one_ms: int, other_ms: int) -> int:
+    """Between two times of day, the short way round."""
+    return (one_ms - other_ms + DAY_MS // 2) % DAY_MS - DAY_MS // 2

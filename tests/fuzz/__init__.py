@@ -1,0 +1,1 @@
+"""Malformed and mutated messages against everything that reads bytes from outside."""

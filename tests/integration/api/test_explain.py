@@ -1,0 +1,193 @@
+"""Why it rings, why not: by program, by page and by command, over the small county."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from coldtrail.init import init_data
+from tests.integration.api.county import BEARER, served
+from tests.integration.api.test_people import page, person, sign_in
+from tests.support.console_county import HOUR_MS, MINUTE_MS, NOW_MS, settings_of
+from tests.support.servers import free_port
+
+__all__ = ["person"]  # a fixture
+
+
+def asked(county: httpx.Client, room: str, at_ms: int | None = None) -> httpx.Response:
+    fields = {} if at_ms is None else {"at": str(at_ms)}
+    return county.get(f"/api/v1/rooms/{room}/explain", params=fields, headers=BEARER)
+
+
+def rules(answer: httpx.Response) -> dict[str, dict[str, object]]:
+    assert answer.status_code == 200, answer.text
+    return {one["code"]: one for one in answer.json()["rules"]}
+
+
+def test_a_program_learns_what_fires_with_limit_origin_and_sentence(county: httpx.Client) -> None:
+    found = rules(asked(county, "berry"))
+
+    warm = found["CRIT_HIGH"]
+    assert warm["status"] == "firing"
+    assert warm["limit"] == {
+        "above": 7.0, "below": None, "inclusive": False, "delay_min": 30.0,
+        "clears_at_most": 6.5, "clears_at_least": None,
+    }  # fmt: skip
+    assert warm["id"] == "SB.CRIT_HIGH"
+    assert str(warm["en"]).startswith("Above 7.00 °C since ")
+    assert "触发" in str(warm["zh"])
+    freeze = found["CRIT_FREEZE"]
+    assert (freeze["status"], freeze["commodity"]) == ("calm", "strawberry")
+
+
+def test_what_fires_now_is_what_the_record_has_as_active(county: httpx.Client) -> None:
+    for room in ("berry", "leaf", "cuke", "meat", "frozen", "peach", "van"):
+        active = county.get(
+            "/api/v1/alarms", params={"room": room, "active": "true"}, headers=BEARER
+        ).json()["alarms"]
+        firing = {c for c, one in rules(asked(county, room)).items() if one["status"] == "firing"}
+
+        assert firing == {fact["code"] for fact in active}, room
+
+
+def test_a_promised_moment_is_when_the_record_has_the_alarm(county: httpx.Client) -> None:
+    fact = next(
+        f
+        for f in county.get("/api/v1/alarms", params={"room": "berry"}, headers=BEARER).json()["alarms"]
+        if f["code"] == "CRIT_HIGH"
+    )  # fmt: skip
+    before = rules(asked(county, "berry", fact["fired_at_ms"] - 10 * MINUTE_MS))["CRIT_HIGH"]
+
+    assert (before["status"], before["since_ms"], before["due_ms"]) == (
+        "pending", fact["began_at_ms"], fact["fired_at_ms"],
+    )  # fmt: skip
+
+
+def test_an_empty_room_says_what_standby_switched_off(county: httpx.Client) -> None:
+    ceiling = rules(asked(county, "van"))["CEILING"]
+
+    assert ceiling["status"] == "off"
+    assert [one["cause"] for one in ceiling["causes"]] == ["standby"]  # type: ignore[attr-defined] # decoded JSON
+
+
+def test_the_answer_without_facts_is_the_same(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "county"
+    shutil.copytree(built, folder)
+    with served(settings_of(folder)) as client:
+        at_ms = NOW_MS - 7 * HOUR_MS
+        kept = asked(client, "meat", at_ms).json()
+    (folder / "facts.db").unlink()
+    with served(settings_of(folder)) as client:
+        assert asked(client, "meat", at_ms).json() == kept
+
+
+@pytest.mark.parametrize(
+    ("room", "at_ms", "status"), [("nowhere", None, 404), ("berry", NOW_MS + 1, 422)]
+)
+def test_what_cannot_be_explained_is_refused(
+    county: httpx.Client, room: str, at_ms: int | None, status: int
+) -> None:
+    assert asked(county, room, at_ms).status_code == status
+
+
+def test_an_alarm_says_why_it_was_raised(county: httpx.Client, person: httpx.Client) -> None:
+    fact = county.get("/api/v1/alarms", params={"room": "meat"}, headers=BEARER).json()["alarms"][0]
+
+    why = county.get(f"/api/v1/alarms/{fact['id']}", headers=BEARER).json()["why"]
+
+    assert "fired at" in why["en"]
+    person.get("/language", params={"to": "en"})
+    text = page(person, f"/alarms/{fact['id']}")
+    assert "Why it was raised" in text
+    assert f"/rooms/meat/explain?at={fact['fired_at_ms']}" in text
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("room", ["berry", "leaf", "van", "frozen"])
+def test_the_page_says_it_in_both_languages(person: httpx.Client, room: str, lang: str) -> None:
+    person.get("/language", params={"to": lang})
+    text = page(person, f"/rooms/{room}/explain")
+
+    assert ("An alarm needs:" in text) == (lang == "en")
+    assert ("触发条件：" in text) == (lang == "zh")
+    assert len(text) < 80_000
+
+
+def test_the_page_takes_a_forms_time_in_the_countys_own_zone(person: httpx.Client) -> None:
+    person.get("/language", params={"to": "en"})
+    text = page(person, "/rooms/berry/explain?at=2026-06-02T13%3A20")
+
+    assert "Timer running" in text
+    assert "It fires if it stays above 7.00 °C until 13:30." in text
+
+
+def test_the_rooms_page_leads_to_the_explanation(person: httpx.Client) -> None:
+    text = page(person, "/rooms/berry")
+
+    assert 'href="/rooms/berry/explain"' in text
+    assert 'data-why="/rooms/berry/explain"' in text
+
+
+def test_a_stranger_is_sent_to_sign_in(county: httpx.Client) -> None:
+    with httpx.Client(base_url=county.base_url) as stranger:
+        assert stranger.get("/rooms/berry/explain").status_code == 303
+        sign_in(stranger)
+        assert stranger.get("/rooms/berry/explain").status_code == 200
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "coldtrail", "explain", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(built: Path, tmp_path: Path) -> Path:
+    """A data folder whose server has the county's files."""
+    init_data(tmp_path / "data", port_base=free_port())
+    shutil.copytree(built, tmp_path / "data" / "server", dirs_exist_ok=True)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_the_command_answers_whether_the_api_runs_or_not(
+    county: httpx.Client, folder: Path, *, up: bool
+) -> None:
+    at = "2026-06-02T14:00:00+08:00"
+    if up:
+        with served(settings_of(folder / "server")):
+            done = command("berry", "--at", at, "--json", "--data", str(folder))
+    else:
+        done = command("berry", "--at", at, "--json", "--data", str(folder))
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == asked(county, "berry").json()
+
+
+def test_the_command_prints_sentences(folder: Path) -> None:
+    at = "2026-06-02T05:20:00Z"
+    done = command("berry", "--at", at, "--data", str(folder), "--lang", "zh")
+
+    assert done.returncode == 0, done.stderr
+    assert "若持续到 13:30，则触发。" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        pytest.param(("nowhere",), 1, "there is no room 'nowhere'; there are: berry", id="room"),
+        pytest.param(("berry", "--at", "soon"), 2, "--at: not an instant", id="no-instant"),
+        pytest.param(("berry", "--at", "2099-01-01T00:00:00Z"), 1, "not happened", id="future"),
+    ],
+)
+def test_the_command_says_what_it_cannot_answer(
+    folder: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = command(*arguments, "--data", str(folder))
+
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,87 @@
+"""What a room's page advises: a wet humidity sensor, sweating goods, ethylene."""
+
+import pytest
+
+from domain.advice import dew_point, ethylene_harm, sweat, wet_sensor
+from domain.commodity import COMMODITIES
+from tests.unit.domain.rooms import MINUTE_MS, at
+
+GAP_MS = 15 * MINUTE_MS
+
+
+def humid(value: int, first: int, last: int) -> list[tuple[int, int]]:
+    return [(at(m), value) for m in range(first, last + 1, 5)]
+
+
+def opened(*minutes: int) -> list[tuple[int, int]]:
+    return [(at(m), at(m + 1)) for m in minutes]
+
+
+def test_an_hour_above_98_with_the_door_opened_less_is_a_wet_sensor() -> None:
+    said = [*humid(9000, 0, 55), *humid(9900, 60, 120)]
+
+    assert wet_sensor(said, opened(10, 20, 100), GAP_MS, at(122)) == at(60)
+    assert wet_sensor(said[:-1], opened(10, 20, 100), GAP_MS, at(117)) is None  # 55 min
+
+
+@pytest.mark.parametrize(
+    "doors",
+    [
+        pytest.param(opened(100), id="opened-more"),
+        pytest.param(opened(10, 100), id="opened-as-often"),
+        pytest.param([], id="never-opened-at-all"),
+    ],
+)
+def test_damp_that_a_door_may_have_brought_in_is_no_wet_sensor(
+    doors: list[tuple[int, int]],
+) -> None:
+    assert wet_sensor(humid(9900, 0, 120), doors, GAP_MS, at(120)) is None
+
+
+def test_exactly_98_is_not_wet_and_silence_says_nothing() -> None:
+    assert wet_sensor(humid(9800, 0, 120), opened(10), GAP_MS, at(120)) is None
+    assert wet_sensor(humid(9900, 0, 120), opened(10), GAP_MS, at(136)) is None
+
+
+@pytest.mark.parametrize(
+    ("celsius", "humidity", "dew"),
+    [(28, 75, 23.15), (32, 65, 24.59), (20, 60, 12.00), (2, 90, 0.5311), (0, 95, -0.7057)],
+)
+def test_the_dew_point_gives_the_published_vectors(
+    celsius: float, humidity: float, dew: float
+) -> None:
+    assert dew_point(celsius, humidity) == pytest.approx(dew, abs=0.005)
+
+
+def test_goods_colder_than_the_dew_point_sweat_and_a_degree_above_it_they_are_dry() -> None:
+    found = sweat(5, 28, 75)
+
+    assert found is not None
+    assert found[0] == "wet"
+    assert 5 - found[1] == pytest.approx(-18.15, abs=0.005)
+    nearly = sweat(23.9, 28, 75)
+    assert nearly is not None
+    assert nearly[0] == "risk"
+    assert sweat(24.2, 28, 75) is None
+    assert sweat(5, 28, 0) is None
+
+
+def harm(giver: str, taker: str, *, same_room: bool = True) -> bool:
+    return ethylene_harm(COMMODITIES[giver], COMMODITIES[taker], same_room=same_room)
+
+
+@pytest.mark.parametrize(
+    ("giver", "taker", "one_room", "next_door"),
+    [
+        pytest.param("apple_fuji", "broccoli", True, True, id="much-to-very-sensitive"),
+        pytest.param("apple_fuji", "cut_lily", True, False, id="much-to-moderate"),
+        pytest.param("strawberry", "broccoli", False, False, id="gives-off-little"),
+        pytest.param("apple_fuji", "apple_fuji", False, False, id="its-own-kind"),
+        pytest.param("pork_chilled", "broccoli", False, False, id="no-plant"),
+    ],
+)
+def test_ethylene_harms_in_one_room_sooner_than_across_rooms(
+    giver: str, taker: str, one_room: bool, next_door: bool
+) -> None:
+    assert harm(giver, taker) is one_room
+    assert harm(giver, taker, same_room=False) is next_door
