@@ -22,6 +22,8 @@ BENCHES: dict[str, list[str]] = {
     "gateway_box": ["--minutes", "5"],
     "store_queries": [],
     "web_requests": [],
+    "normal_operation": ["--room-months", "14"],  # a sample; 365 when asked by name
+    "failures": ["--failures", "28"],  # a sample; 500 when asked by name
 }
 
 

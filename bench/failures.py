@@ -1,0 +1,133 @@
+"""How early a failing plant is told, against the moment at which the goods leave their band.
+
+    python -m bench failures --failures 500 --seed 1
+
+A day of normal running, then something breaks at any hour of the second: compressor, power, a
+door left open, gas that leaks away, a set point too warm or too cold, a thermostat that never
+stops. The story goes on until twelve hours after the room's goods left their band, at most five
+days. Told is the first text message that speaks of something that this failure causes and that
+began after it: a door opened by chance, a silent probe or a forgotten button does not count.
+"""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from statistics import median
+
+from bench.machine import figure, note, percentile
+from bench.normal_operation import PROCESSES
+from bench.operation.faults import CHILLED_ONLY, WHATS, What, drawn_fault
+from bench.operation.month import live
+from bench.operation.rooms import drawn
+from bench.operation.watch import watch
+from domain.decision import Notice
+
+MINUTE_S = 60.0
+BY_CHANCE = ("DOOR_OPEN", "LOADING", "DATA_GAP", "SENSOR", "PRECOOL", "DEFROST")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Seconds since the failure began; ``told_s`` None: nobody was told while the story lasted.
+    ``left_s`` None: the goods stayed within their band."""
+
+    what: What
+    profile: str
+    told_s: float | None
+    codes: tuple[str, ...]
+    left_s: float | None
+
+    @property
+    def lead_s(self) -> float | None:
+        if self.told_s is None or self.left_s is None:
+            return None
+        return self.left_s - self.told_s
+
+
+def measure(number: int, seed: int) -> Told:
+    what = WHATS[number % len(WHATS)]
+    place = number // len(WHATS)
+    room = drawn(seed, place)
+    while what in CHILLED_ONLY and room.kind.frozen:
+        place += 1
+        room = drawn(seed, place)
+    fault = drawn_fault(what, Random(f"{seed}/fault/{number}"))  # noqa: S311 - a simulation
+    month = live(seed, room, 0, fault)
+    began_ms = month.start_ms + round(fault.begin_s * 1000)
+    told_s: float | None = None
+    codes: tuple[str, ...] = ()
+    for notice in watch(month, seed).notices:
+        codes = _speaks_of(notice, what, began_ms)
+        if notice.kind in ("raise", "digest") and notice.channel == "sms" and codes:
+            told_s = (notice.at_ms - began_ms) / 1000
+            break
+    left_s = None if month.left_band_s is None else month.left_band_s - fault.begin_s
+    return Told(what, room.kind.profile, told_s, codes, left_s)
+
+
+def _speaks_of(notice: Notice, what: What, began_ms: int) -> tuple[str, ...]:
+    """Codes of the notice that the failure can have caused."""
+    new = {k.code for _, k in notice.about if k.fired_ms >= began_ms} & {*notice.codes}
+    chance = tuple(code for code in BY_CHANCE if not (what == "door" and code == "DOOR_OPEN"))
+    return tuple(sorted(code for code in new if not code.startswith(chance)))
+
+
+def measured(numbers: Sequence[int], seed: int) -> Iterator[Told]:
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        yield from pool.map(partial(measure, seed=seed), numbers, chunksize=4)
+
+
+def report(told: Sequence[Told], seed: int) -> None:
+    missed = [t for t in told if t.told_s is None]
+    figure(f"{len(told)} failures, seed {seed}: never told", str(len(missed)), "0")
+    leads = [t.lead_s for t in told if t.lead_s is not None]
+    early = sum(lead >= 0 for lead in leads) / max(len(leads), 1)
+    figure(
+        "first message before the goods left their band: median lead",
+        f"{median(leads) / 3600:.1f} h; {early:.0%} of {len(leads)} before",
+    )
+    for what in WHATS:
+        of = [t for t in told if t.what == what]
+        if of:
+            figure(f"  {what} ({len(of)})", _line(of))
+            _codes(of)
+
+
+def _line(of: Sequence[Told]) -> str:
+    after = [t.told_s / MINUTE_S for t in of if t.told_s is not None]
+    leads = [t.lead_s / 3600 for t in of if t.lead_s is not None]
+    stayed = sum(t.left_s is None for t in of)
+    parts = [f"told after {median(after):.0f} min (p90 {percentile(after, 0.9):.0f})"]
+    if leads:
+        early = sum(lead >= 0 for lead in leads)
+        parts.append(
+            f"lead median {median(leads):.1f} h, worst {min(leads):.1f} h,"
+            f" {early} of {len(leads)} before"
+        )
+    if stayed:
+        parts.append(f"in {stayed} the goods stayed in their band")
+    return "; ".join(parts)
+
+
+def _codes(of: Sequence[Told]) -> None:
+    first = Counter("+".join(t.codes) for t in of if t.codes)
+    note("  first: " + ", ".join(f"{code} {n}" for code, n in first.most_common(5)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench failures", description=__doc__)
+    parser.add_argument("--failures", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    began = time.monotonic()
+    report(list(measured(range(asked.failures), asked.seed)), asked.seed)
+    note(f"took {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

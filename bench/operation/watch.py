@@ -1,0 +1,241 @@
+"""What the rules make of a month, and whom they tell: the rules' own code, no other.
+
+The same notices as ``domain.retelling`` gives, which judges at every arrival, in a fraction of
+the time. Within an hour in which every reading came at once and none looks like a spike, what
+is known at an instant is what is known later of that instant; so such an hour is judged once and
+told at the moments at which a fact begins or ends. Any other hour is judged arrival by arrival.
+
+An operator acknowledges most criticals after some minutes; a second person and the township
+stand behind.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import groupby
+from random import Random
+
+from bench.operation.month import Month
+from domain.decision import Notice, Seen, State, next_wake_ms, step
+from domain.engine import RoomEngine
+from domain.incident import LINK_CODES, Contact, RoomSeen, by_day
+from domain.judgement import Action, Judgement, Rule
+from domain.profile import ResolvedRule, level, resolve
+from domain.reading import Columns, Series, winner
+from domain.retelling import SAMPLES, Acted, Arrived
+from domain.screening import JUMP
+
+MINUTE_MS = 60_000
+STRETCH_MS = 60 * MINUTE_MS
+INTERVAL_S = 300
+ANSWERED = 0.9  # of the criticals
+ANSWER_MIN = (6.0, 15.0)  # median of an exponential, by day and at night
+
+PEOPLE = tuple(
+    Contact(role, role, f"+861380000000{i}")
+    for i, role in enumerate(("operator", "second", "township"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """``judgement``: with all that ever arrived."""
+
+    judgement: Judgement
+    notices: list[Notice]
+
+
+def rule_of(month: Month) -> Rule:
+    room = month.room
+    return Rule("default", 0, room.kind.profile, (room.goods.key,), INTERVAL_S, {})
+
+
+def watch(month: Month, seed: int, *, answered: float = ANSWERED) -> Watched:
+    watcher = _Watcher(month, Random(f"{seed}/{month.room.number}/answers"), answered)  # noqa: S311 - a simulation
+    events: list[Arrived | Acted] = [*month.arrivals, *month.actions]
+    events.sort(key=lambda event: event.arrived_ms)
+    for _, group in groupby(events, key=lambda e: e.arrived_ms // STRETCH_MS):
+        watcher.hear(list(group))
+    watcher.tell_until(month.until_ms)
+    notices = sorted(watcher.notices, key=lambda n: (n.at_ms, n.to, n.channel, n.kind))
+    return Watched(watcher.judgement, notices)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What has arrived of the room, for the engine to read."""
+
+    rows: dict[Series, Columns] = field(default_factory=dict)
+
+    def put(self, arrived: Arrived) -> bool:
+        """False when it was known."""
+        columns = self.rows.setdefault(arrived.series, Columns())
+        times = columns.at_ms
+        i = (
+            len(times)
+            if not times or arrived.at_ms > times[-1]
+            else bisect_left(times, arrived.at_ms)
+        )
+        row = (arrived.quality, arrived.count)
+        if i < len(times) and times[i] == arrived.at_ms:
+            before = (columns.quality[i], columns.count[i])
+            columns.quality[i], columns.count[i] = winner(before, row)
+            return (columns.quality[i], columns.count[i]) != before
+        times.insert(i, arrived.at_ms)
+        columns.count.insert(i, arrived.count)
+        columns.quality.insert(i, arrived.quality)
+        return True
+
+    def read(self, from_ms: int, to_ms: int) -> dict[Series, Columns]:
+        found = {}
+        for series, columns in self.rows.items():
+            i, j = bisect_left(columns.at_ms, from_ms), bisect_left(columns.at_ms, to_ms)
+            if i < j:
+                found[series] = Columns(
+                    columns.at_ms[i:j], columns.count[i:j], columns.quality[i:j]
+                )
+        return found
+
+
+class _Watcher:
+    def __init__(self, month: Month, random: Random, answered: float) -> None:
+        self.name = str(month.room.number)
+        self.until_ms = month.until_ms
+        rule = rule_of(month)
+        self.rule: ResolvedRule = resolve(rule)
+        self.engine = RoomEngine((rule,))
+        self.known = _Known()
+        self.actions: list[Action] = []
+        self.judgement = Judgement((), (), ())
+        self.arrived_ms: dict[Series, int] = {}
+        self.newest_ms = 0
+        self.newest_sample_ms: int | None = None
+        self.last: dict[Series, int] = {}  # the latest count of each
+        self.state = State()
+        self.notices: list[Notice] = []
+        self.random = random
+        self.answered = answered
+        self.acks: list[int] = []
+
+    def hear(self, events: Sequence[Arrived | Acted]) -> None:
+        """An hour's arrivals, in order."""
+        if self._plain(events):
+            self._take(events)
+            self._through(events)
+            return
+        for at_ms, group in groupby(events, key=lambda e: e.arrived_ms):
+            self.tell_until(at_ms - 1)
+            together = list(group)
+            self._take(together)
+            self._arrive(together)
+            self._tell(at_ms)
+
+    def _plain(self, events: Sequence[Arrived | Acted]) -> bool:
+        """Everything came when it was measured (or again), and nothing looks like a spike."""
+        plain = True
+        for event in events:
+            if isinstance(event, Acted) or event.series.quantity not in SAMPLES:
+                continue
+            before = self.last.get(event.series, event.count)
+            self.last[event.series] = event.count
+            inside = self.rule.range_low <= event.count <= self.rule.range_high
+            if not inside or abs(event.count - before) > JUMP:
+                plain = False
+        return plain and all(
+            isinstance(e, Acted) or e.at_ms == e.arrived_ms or self._again(e) for e in events
+        )
+
+    def _again(self, event: Arrived) -> bool:
+        """A duplicate: the first came at once, as every row of this hour does if it is plain."""
+        columns = self.known.rows.get(event.series, Columns())
+        i = bisect_left(columns.at_ms, event.at_ms)
+        known = i < len(columns) and columns.at_ms[i] == event.at_ms
+        return known or event.arrived_ms - event.at_ms <= 30_000
+
+    def _take(self, events: Sequence[Arrived | Acted]) -> None:
+        acted = [e.action for e in events if isinstance(e, Acted)]
+        if acted:
+            self.actions = sorted([*self.actions, *acted], key=lambda action: action.at_ms)
+            self.engine.note(self.actions)
+        for event in events:
+            if isinstance(event, Arrived) and self.known.put(event):
+                self.engine.touch(event.at_ms, event.at_ms)
+        self.judgement = self.engine.judge(self.until_ms, self.known.read)
+
+    def _arrive(self, events: Sequence[Arrived | Acted]) -> None:
+        """As far as links are concerned, after what came was judged."""
+        flagged = {(f.probe, f.quantity, f.at_ms) for f in self.judgement.flags}
+        for event in events:
+            if isinstance(event, Acted):
+                continue
+            self.newest_ms = max(self.newest_ms, event.at_ms)
+            if event.series.quantity not in SAMPLES:
+                continue
+            self.newest_sample_ms = max(self.newest_sample_ms or 0, event.at_ms)
+            if (event.series.probe, event.series.quantity, event.at_ms) not in flagged:
+                self.arrived_ms[event.series] = event.arrived_ms
+
+    def _through(self, events: Sequence[Arrived | Acted]) -> None:
+        """A plain hour: arrivals matter where a fact begins or ends, or a probe was silent."""
+        edges = {f.fired_at_ms for f in self.judgement.facts}
+        edges |= {f.cleared_at_ms for f in self.judgement.facts if f.cleared_at_ms is not None}
+        first, last = events[0].arrived_ms, events[-1].arrived_ms
+        ahead = [edge for edge in sorted(edges, reverse=True) if first <= edge <= last]
+        for at_ms, group in groupby(events, key=lambda e: e.arrived_ms):
+            while ahead and ahead[-1] < at_ms:
+                self.tell_until(ahead[-1] - 1)
+                self._tell(ahead.pop())
+            self.tell_until(at_ms - 1)
+            self._arrive(list(group))
+            if at_ms in edges or at_ms == last or self._silent():
+                self._tell(at_ms)
+
+    def _silent(self) -> bool:
+        room = self.state.rooms.get(self.name)
+        return room is None or any(k.code in LINK_CODES and k.active for k in room.known)
+
+    # --- telling
+
+    def tell_until(self, until_ms: int) -> None:
+        """What comes due by itself."""
+        while True:
+            wake_ms = next_wake_ms(self.state)
+            moments = [m for m in (wake_ms, self.acks[0] if self.acks else None) if m is not None]
+            if not moments or min(moments) > until_ms:
+                return
+            self._tell(min(moments))
+
+    def _tell(self, now_ms: int) -> None:
+        acked = False
+        while self.acks and self.acks[0] <= now_ms:
+            heappop(self.acks)
+            acked = True
+        seen = Seen(
+            rooms={self.name: self._seen(now_ms)},
+            contacts={self.name: PEOPLE},
+            sites={self.name: self.name},
+            acked=frozenset({self.name} if acked else ()),
+        )
+        self.state, said = step(self.state, now_ms, seen)
+        self.notices += said
+        for notice in said:
+            self._answer(notice)
+
+    def _seen(self, now_ms: int) -> RoomSeen:
+        return RoomSeen(
+            facts=self.judgement.facts,
+            upto_ms=max(now_ms, self.newest_ms),
+            interval_s=INTERVAL_S,
+            newest_sample_ms=self.newest_sample_ms,
+            arrived_ms=dict(self.arrived_ms),
+        )
+
+    def _answer(self, notice: Notice) -> None:
+        critical = any(level(code) == "critical" for code in notice.codes)
+        if notice.kind != "raise" or notice.to != "operator" or not critical:
+            return
+        if self.random.random() < self.answered:
+            median = ANSWER_MIN[0 if by_day(notice.at_ms) else 1]
+            wait_ms = round(self.random.expovariate(0.693 / median) * MINUTE_MS)
+            heappush(self.acks, notice.at_ms + max(wait_ms, MINUTE_MS))
