@@ -18,6 +18,7 @@ from bench.operation.diary import ALLOWED_H, DAY_S, HOUR_S, Diary, Load, Spans, 
 from bench.operation.faults import AFTERWARDS_S, AT_MOST_S, QUIET_S, Fault, broken, set_point
 from bench.operation.probes import (
     AIR_LAG_S,
+    INTERVAL_S,
     PULP_LAG_S,
     REMEMBERS,
     Row,
@@ -88,15 +89,14 @@ class _Plant:
     """What the controller and the signals say: rows only where something changed."""
 
     name: str
-    said: dict[str, tuple[float, int]] = field(default_factory=dict)
+    said: dict[str, float] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
     def say(self, quantity: str, value: float, at_s: float) -> None:
-        said = count(quantity, value)
-        before = self.said.get(quantity)
-        if before is None or before[1] != said:
-            self.said[quantity] = (at_s, said)
-            self.rows.append((at_s, Series(ProbeId(self.name), quantity), said))
+        if self.said.get(quantity) != value:
+            self.said[quantity] = value
+            series = Series(ProbeId(self.name), quantity)
+            self.rows.append((at_s, series, count(quantity, value)))
 
 
 class _Story:
@@ -157,6 +157,8 @@ class _Story:
         next_mark = 0
         now, weather_s, poll_s = 0.0, 0.0, 0.0
         box, around = self._surroundings(now)
+        airs = [t for t in self.thermometers if t.series.quantity == "temperature"]
+        polled = self.room.watched.plant or self.room.watched.heater
         while now < self.end_s:
             changed = False
             while next_mark < len(marks) and marks[next_mark][0] <= now:
@@ -169,18 +171,23 @@ class _Story:
                 self._signals(now)
             if now >= poll_s:
                 self._poll(now)
-                poll_s = now + POLL_S
+                poll_s = now + POLL_S if polled else inf
             until = min(
-                now + (DOOR_STEP_S if self.door else STEP_S),
                 marks[next_mark][0] if next_mark < len(marks) else inf,
                 weather_s,
-                *(t.next_s for t in self.thermometers if t.next_s > now),
+                poll_s,
+                *[t.next_s for t in self.thermometers if t.next_s > now],
             )
-            self._step(box, around, now, until)
-            now = until
+            while now < until:
+                after = min(now + (DOOR_STEP_S if self.door else STEP_S), until)
+                self._step(box, around, after - now)
+                for each in airs:
+                    each.follow(self.state.air_c, after - now)
+                now = after
             for each in self.thermometers:
-                each.follow(self._truth(each.series.quantity), now)
                 if each.next_s <= now:
+                    if each not in airs:
+                        each.follow(self._truth(each.series.quantity), INTERVAL_S)
                     each.take()
             self._watch_truth(now)
         if self.outside_since is not None:
@@ -242,19 +249,19 @@ class _Story:
         needs = self.room.kind.profile == "CU" and self.state.air_c < self.room.set_c - 1.0
         return 1500.0 if needs else 0.0
 
-    def _step(self, box: Box, around: Around, now: float, until: float) -> None:
+    def _step(self, box: Box, around: Around, dt_s: float) -> None:
         air_c = self.state.air_c
-        self.state = step(box, self.state, around, until - now)
+        self.state = step(box, self.state, around, dt_s)
         self.steps += 1
         if len(self.lots) == 1:
             self.lots[0].celsius = self.state.goods_c
             return
         fan, still = self.room.coupling_w_k_t
         coupling = fan if around.mains and not around.defrost else still
-        per_s = (until - now) / (self.room.kind.goods_kj_kg_k * 1e6)
+        per_k = dt_s / (self.room.kind.goods_kj_kg_k * 1e6)
         for lot in self.lots:
             own_w = respiration_rate(lot.celsius, box.respiration) * WATTS_PER_TONNE
-            lot.celsius += (own_w - coupling * (lot.celsius - air_c)) * per_s
+            lot.celsius += (own_w - coupling * (lot.celsius - air_c)) * per_k
         self._mix()
 
     def _mix(self) -> None:
@@ -359,8 +366,8 @@ class _Story:
             silent = shadows(self.days, chance)
             keeps = chance.random() < REMEMBERS
             arrivals += radio(room, each.rows, silent, chance, self.start_ms, keeps=keeps)
-        arrivals += events(room, self.contacts.rows, chance, self.start_ms)
-        arrivals += events(room, self.controller.rows, chance, self.start_ms)
+        arrivals += events(room, self.contacts.rows, self.start_ms)
+        arrivals += events(room, self.controller.rows, self.start_ms)
         if uplink_fails:
             arrivals = after_outages(arrivals, uplink_outages(self.days, chance), self.start_ms)
         until_ms = self.start_ms + round(self.end_s * 1000)

@@ -34,8 +34,7 @@ STEP_K = (3.0, 6.0)  # ... so much and an exponential of this mean, up or down
 
 LOST = 0.02  # models, 10: packet loss 1 to 3 %
 DOUBLED = 0.005  # models, 10
-REMEMBERS = 0.6  # of the devices
-AGAIN_S = (2.0, 20.0)  # a contact repeats what was lost
+REMEMBERS = 0.2  # of the devices; the others forget what they could not send
 SHADOWS_A_DAY, SHADOW_S, SHADOW_SPREAD, SHADOW_AT_MOST_S = 0.05, 480.0, 0.8, 3600.0
 
 # models, 10: network outages Poisson 0.3 a day, log-normal median 8 min, sigma 1.2; 2 % longer
@@ -61,12 +60,15 @@ class Thermometer:
     def next_s(self) -> float:
         return self.phase_s + self.taken * INTERVAL_S
 
-    def follow(self, truth_c: float, at_s: float) -> None:
-        before = self.element or Element(truth_c + self.warmer_k, at_s)
-        self.element = settle(self.sensor, before, truth_c + self.warmer_k, at_s)
+    def follow(self, truth_c: float, for_s: float) -> None:
+        """It has been in this for so long; a product or the weather, which are slow, is asked at
+        each sample only."""
+        here_c = truth_c + self.warmer_k
+        before = self.element or Element(here_c)
+        self.element = settle(self.sensor, before, here_c, before.at_s + for_s)
 
     def take(self) -> None:
-        """A sample at ``next_s``; ``follow`` has been called for that instant."""
+        """A sample at ``next_s``, as far as which ``follow`` has been called."""
         assert self.element is not None  # noqa: S101 - the month follows before it samples
         at_s = self.next_s
         self.element, value = sample(self.sensor, self.element, self.random)
@@ -173,12 +175,11 @@ def radio(
                 )  # fmt: skip
 
 
-def events(room: str, rows: Sequence[Row], random: Random, start_ms: int) -> Iterator[Arrived]:
-    """Contacts speak when something changes, and again at once when nobody answers."""
+def events(room: str, rows: Sequence[Row], start_ms: int) -> Iterator[Arrived]:
+    """Contacts and controllers speak when something changes, and repeat until they are heard."""
     for measured_s, series, value in rows:
-        late_s = random.uniform(*AGAIN_S) if random.random() < LOST else 0.0
         at_ms = start_ms + round(measured_s * 1000)
-        yield Arrived(at_ms + round(late_s * 1000), room, series, at_ms, value)
+        yield Arrived(at_ms, room, series, at_ms, value)
 
 
 def after_outages(arrivals: Sequence[Arrived], outages: Spans, start_ms: int) -> list[Arrived]:

@@ -1,9 +1,9 @@
 """What the rules make of a month, and whom they tell: the rules' own code, no other.
 
 The same notices as ``domain.retelling`` gives, which judges at every arrival, in a fraction of
-the time. Within an hour in which every reading came at once and none looks like a spike, what
-is known at an instant is what is known later of that instant; so such an hour is judged once and
-told at the moments at which a fact begins or ends. Any other hour is judged arrival by arrival.
+the time. As long as every reading comes at once and none looks like a spike, what is known at
+an instant is what is known later of that instant; so up to six hours of such arrivals is judged
+once and told at the moments at which a fact begins or ends. Any other arrival is judged by itself.
 
 An operator acknowledges most criticals after some minutes; a second person and the township
 stand behind.
@@ -24,10 +24,10 @@ from domain.judgement import Action, Judgement, Rule
 from domain.profile import ResolvedRule, level, resolve
 from domain.reading import Columns, Series, winner
 from domain.retelling import SAMPLES, Acted, Arrived
-from domain.screening import JUMP
+from domain.screening import JUMP, LOOK_AHEAD
 
 MINUTE_MS = 60_000
-STRETCH_MS = 60 * MINUTE_MS
+STRETCH_MS = 6 * 60 * MINUTE_MS
 INTERVAL_S = 300
 ANSWERED = 0.9  # of the criticals
 ANSWER_MIN = (6.0, 15.0)  # median of an exponential, by day and at night
@@ -87,6 +87,11 @@ class _Known:
         columns.quality.insert(i, arrived.quality)
         return True
 
+    def has(self, series: Series, at_ms: int) -> bool:
+        times = self.rows.get(series, Columns()).at_ms
+        i = bisect_left(times, at_ms)
+        return i < len(times) and times[i] == at_ms
+
     def read(self, from_ms: int, to_ms: int) -> dict[Series, Columns]:
         found = {}
         for series, columns in self.rows.items():
@@ -112,6 +117,7 @@ class _Watcher:
         self.newest_ms = 0
         self.newest_sample_ms: int | None = None
         self.last: dict[Series, int] = {}  # the latest count of each
+        self.careful_ms = 0  # until then a spike may be found to be one
         self.state = State()
         self.notices: list[Notice] = []
         self.random = random
@@ -119,39 +125,37 @@ class _Watcher:
         self.acks: list[int] = []
 
     def hear(self, events: Sequence[Arrived | Acted]) -> None:
-        """An hour's arrivals, in order."""
-        if self._plain(events):
-            self._take(events)
-            self._through(events)
-            return
+        """Some hours' arrivals, in order."""
+        plain: list[Arrived | Acted] = []
+        keys: set[tuple[Series, int]] = set()
         for at_ms, group in groupby(events, key=lambda e: e.arrived_ms):
-            self.tell_until(at_ms - 1)
             together = list(group)
+            plainness = [self._plain(event, keys) for event in together]  # each is looked at
+            if all(plainness):
+                plain += together
+                continue
+            self._through(plain)
+            plain = []
+            self.tell_until(at_ms - 1)
             self._take(together)
             self._arrive(together)
             self._tell(at_ms)
+        self._through(plain)
 
-    def _plain(self, events: Sequence[Arrived | Acted]) -> bool:
-        """Everything came when it was measured (or again), and nothing looks like a spike."""
-        plain = True
-        for event in events:
-            if isinstance(event, Acted) or event.series.quantity not in SAMPLES:
-                continue
+    def _plain(self, event: Arrived | Acted, keys: set[tuple[Series, int]]) -> bool:
+        """It came when it was measured (or again), looks like no spike, and follows none."""
+        if isinstance(event, Acted):
+            return True
+        key = (event.series, event.at_ms)
+        if event.series.quantity in SAMPLES:
             before = self.last.get(event.series, event.count)
             self.last[event.series] = event.count
             inside = self.rule.range_low <= event.count <= self.rule.range_high
             if not inside or abs(event.count - before) > JUMP:
-                plain = False
-        return plain and all(
-            isinstance(e, Acted) or e.at_ms == e.arrived_ms or self._again(e) for e in events
-        )
-
-    def _again(self, event: Arrived) -> bool:
-        """A duplicate: the first came at once, as every row of this hour does if it is plain."""
-        columns = self.known.rows.get(event.series, Columns())
-        i = bisect_left(columns.at_ms, event.at_ms)
-        known = i < len(columns) and columns.at_ms[i] == event.at_ms
-        return known or event.arrived_ms - event.at_ms <= 30_000
+                self.careful_ms = event.arrived_ms + self.rule.interval_ms * (LOOK_AHEAD + 1)
+        again = key in keys or self.known.has(*key)
+        keys.add(key)
+        return event.arrived_ms > self.careful_ms and (again or event.at_ms == event.arrived_ms)
 
     def _take(self, events: Sequence[Arrived | Acted]) -> None:
         acted = [e.action for e in events if isinstance(e, Acted)]
@@ -177,7 +181,10 @@ class _Watcher:
                 self.arrived_ms[event.series] = event.arrived_ms
 
     def _through(self, events: Sequence[Arrived | Acted]) -> None:
-        """A plain hour: arrivals matter where a fact begins or ends, or a probe was silent."""
+        """Plain arrivals: they matter where a fact begins or ends, or a probe was silent."""
+        if not events:
+            return
+        self._take(events)
         edges = {f.fired_at_ms for f in self.judgement.facts}
         edges |= {f.cleared_at_ms for f in self.judgement.facts if f.cleared_at_ms is not None}
         first, last = events[0].arrived_ms, events[-1].arrived_ms
