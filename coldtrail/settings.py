@@ -49,13 +49,15 @@ class Clock(Table, frozen=True):
 
 class Gateway(Table, frozen=True):
     """One ``[[gateway]]``. ``clock_trust`` overrides ``[clock] trust`` for this one;
-    ``uplink_url`` is the central broker as this gateway reaches it, when not directly."""
+    ``uplink_url`` is the central broker as this gateway reaches it, when not directly;
+    ``modbus`` is a file of controllers and their registers (docs/devices.md)."""
 
     id: GatewayName
     partition: Annotated[int, msgspec.Meta(ge=0, le=63)]
     kid: str = "k1"
     clock_trust: Trust | None = None
     uplink_url: str = ""
+    modbus: str = ""
     cut_every_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.0
     window_bytes_live: Annotated[int, msgspec.Meta(ge=4096)] = 256 * 1024
     window_bytes_backlog: Annotated[int, msgspec.Meta(ge=4096)] = 512 * 1024
@@ -140,6 +142,9 @@ def understand(folder: Path, raw: bytes) -> "Installation":
     ids = [g.id for g in file.gateway]
     if twice := sorted({id for id in ids if ids.count(id) > 1}):
         raise Wrong(f"{path}: gateway id {', '.join(twice)} stands there twice")
+    for g in file.gateway:
+        if g.modbus:
+            _check_modbus(path, g.id, folder / g.modbus)
     if (start := file.clock.start) is not None and start.tzinfo is None:
         raise Wrong(f"{path}: `clock.start` needs a time zone, for example Z")
     if file.alerts.sms_url:
@@ -166,6 +171,15 @@ def _channels(path: Path, alerts: Alerts) -> None:
             checked_way(way)
         except ValueError as error:
             raise Wrong(f"{path}: [[alerts.channel]] {way.name}: {error}") from error
+
+
+def _check_modbus(path: Path, id: str, registers: Path) -> None:
+    from gateway import modbus_map
+
+    try:
+        modbus_map.read(registers.read_bytes())
+    except (OSError, modbus_map.Wrong) as error:
+        raise Wrong(f"{path}: gateway {id}: `modbus` = {registers}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +378,7 @@ class Installation:
             cut_every_s=g.cut_every_s,
             window_bytes_live=g.window_bytes_live,
             window_bytes_backlog=g.window_bytes_backlog,
+            modbus_file=self.path(g.modbus),
             lan_page_port=edge.port(2),
             lan_host=self.file.network.listen,
         )

@@ -47,8 +47,21 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             parts = [("receive", receiver.run), ("uplink", uplink.run)]
             if settings.lan_page_port:
                 parts.append(("lan", _lan(settings, receiver, halt)))
+            parts += _modbus(settings, receiver, halt)
             gc.freeze()  # what is loaded now lives as long as the process
             _run_until(stop, halt, parts)
+
+
+def _modbus(
+    settings: Settings, receiver: Receiver, halt: threading.Event
+) -> list[tuple[str, Callable[[], None]]]:
+    if not settings.modbus_file:
+        return []
+    from gateway import modbus, modbus_line, modbus_map  # only where there is a controller
+
+    devices = modbus_map.read(Path(settings.modbus_file).read_bytes())
+    lines = modbus.pollers(devices, receiver.hand_in, halt, modbus_line.PymodbusLine)
+    return [(f"modbus-{i}", poller.run) for i, poller in enumerate(lines)]
 
 
 def _lan(settings: Settings, receiver: Receiver, halt: threading.Event) -> Callable[[], None]:

@@ -125,3 +125,20 @@ def test_the_settings_of_docker_compose_are_understood(tmp_path: Path) -> None:
     assert set(made.roles()) == {
         "edge-broker", "api", "ingest", "gateway", "alerts", "traceability", "influx"
     }  # fmt: skip
+
+
+def test_a_map_of_registers_that_cannot_be_used_stops_the_start_and_is_named(
+    tmp_path: Path,
+) -> None:
+    text = ONE_GATEWAY + 'modbus = "plc.toml"\n'
+    registers = tmp_path / "plc.toml"
+
+    with pytest.raises(settings.Wrong, match=r"plc\.toml"):
+        load(tmp_path, text)
+    device = '[[device]]\nname = "a"\nurl = "tcp://h"\n'
+    registers.write_text(device + "register = []\n")
+    with pytest.raises(settings.Wrong, match="register"):
+        load(tmp_path, text)
+    registers.write_text(device + 'register = [{quantity = "door", address = 1}]\n')
+    installation = load(tmp_path, text)
+    assert installation.gateway_settings(installation.edges()[0]).modbus_file == str(registers)
