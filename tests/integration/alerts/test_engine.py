@@ -5,13 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from alerts.engine import Engine
+from domain.calibration import Papers
 from domain.judgement import Asked, Fact, Rule
 from domain.reading import RoomId
 from domain.room import judge
 from store.connect import open_readings
 from store.facts import open_facts, open_facts_reader
 from store.facts_ports import StoredFact
-from tests.support.alert_house import MINUTE_MS, NOON_MS, House
+from tests.support.alert_house import DAY_MS, MINUTE_MS, NOON_MS, House
 
 ROOM = RoomId("r1")
 
@@ -203,6 +204,25 @@ def test_a_probe_counts_for_the_room_in_which_it_was(tmp_path: Path) -> None:
         assert "CRIT_HIGH" in there
         assert "CRIT_HIGH" not in here
         assert "WARN_HIGH" in here
+
+
+def test_papers_recorded_late_shorten_the_delays_from_their_own_instant(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            house.arrive(warm_hours(), at_ms=END_MS)
+            follow_all(engine, END_MS)
+            (before,) = [f for f in facts.facts(ROOM) if f.code == "CRIT_HIGH"]
+
+            slow = Papers("mqtt:g1:p1", before.began_at_ms - DAY_MS, lag_s=900)
+            house.records.put_papers(slow, by="u", now_ms=END_MS)
+            follow_all(engine, END_MS)
+            (after,) = [f for f in facts.facts(ROOM) if f.code == "CRIT_HIGH"]
+
+        assert before.fired_at_ms - before.began_at_ms == 30 * MINUTE_MS
+        assert after.fired_at_ms - after.began_at_ms == 15 * MINUTE_MS
+        assert after.id == before.id
 
 
 def test_a_backlog_is_judged_at_most_every_half_minute_and_then_whole(tmp_path: Path) -> None:

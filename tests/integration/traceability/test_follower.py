@@ -261,6 +261,30 @@ def test_an_alarm_outside_the_stay_is_none_of_the_lots(trace: Trace) -> None:
     assert trace.versions() == [(1, "first", "pass")]
 
 
+def test_when_a_lot_moves_the_excursion_stays_with_it_and_the_alarm_with_the_room(
+    trace: Trace,
+) -> None:
+    moved_ms = NOON_MS + HOUR_MS
+    trace.records.add_lot(strawberries(), **SAID)
+    trace.records.capture(
+        [
+            move("put_in", NOON_MS),
+            move("put_in", moved_ms, OTHER_ROOM),
+            move("shipped", NOON_MS + 2 * HOUR_MS),
+        ],
+        **SAID,
+    )
+    trace.report(every(5, [800] * 25))
+    trace.facts.raise_("CRIT_HIGH", NOON_MS, NOON_MS + 3 * HOUR_MS)
+    trace.settle()
+
+    left, entered = trace.certificate()["stays"]
+    assert [fact["code"] for fact in left["facts"]] == ["CRIT_HIGH"]
+    assert left["summary"]["minutes_above"] == "60.00"
+    assert entered["facts"] == []
+    assert trace.certificate()["verdict"]["verdict"] == "fail"
+
+
 def test_no_certificate_is_issued_before_the_rules_have_judged(trace: Trace) -> None:
     trace.facts.judged_to = (0, 10**9)
     trace.report(every(5, COOL))
