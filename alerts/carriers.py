@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from alerts.keep_alive import KeepAlive
 from alerts.sending import IDLE_S, PATIENCE_MS, Sender
 from channels.ports import Channel
 
@@ -26,11 +27,13 @@ class Carriers:
         self,
         sender: Sender,
         channels: Mapping[str, Channel],
+        keep_alive: KeepAlive,
         now_ms: Callable[[], int],
         failed: Callable[[BaseException], None],
         stuck_s: float = STUCK_S,
     ) -> None:
         self._sender, self._now_ms, self._failed, self._stuck_s = sender, now_ms, failed, stuck_s
+        self._keep_alive = keep_alive
         self._stop = threading.Event()
         self._told = {name: threading.Event() for name in channels}
         self._threads = [
@@ -58,8 +61,9 @@ class Carriers:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def look_after(self) -> int:
-        """Take from channels that carry nothing what others can; how many notices."""
-        moved = 0
+        """Take from channels that carry nothing what others can, and tell of silent ones; how
+        many notices."""
+        moved = self._keep_alive.tell()
         for name in self._told:
             began_s = self._sender.sending_since_s(name)
             if began_s is not None and time.monotonic() - began_s > self._stuck_s:
@@ -77,6 +81,7 @@ class Carriers:
         try:
             while not self._stop.is_set():
                 told.clear()
+                self._keep_alive.ask(name, channel)
                 if not self._sender.send_due(channel, name):
                     told.wait(IDLE_S)
         except BaseException as error:  # noqa: BLE001 - the main loop raises it

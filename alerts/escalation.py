@@ -74,6 +74,10 @@ class Rosters:
         found = self.people().get(person)
         return None if person in self._stopped else found
 
+    def with_role(self, role: str) -> list[str]:
+        """Ids of the people who have it anywhere."""
+        return sorted({d.person for d in self._records.duties() if d.role == role})
+
     def by_phone(self, phone: str) -> Person | None:
         return next((p for p in self.people().values() if _same(p.phone, phone)), None)
 

@@ -13,6 +13,7 @@ from domain.profile import level
 
 TEXT, VOICE = "text", "voice"
 CARRIES = (TEXT, VOICE)
+SILENT_CHANNEL = "SILENT_CHANNEL"  # critical, and no room's alarm
 PRESSING = frozenset({"raise", "escalate", "repeat"})
 
 
@@ -39,7 +40,8 @@ class Routes:
         wanted = VOICE if asked == "voice" else TEXT
         first = [name for name in order if self.ways[name].carries == wanted]
         others = [name for name in order if name not in first]
-        pressing = kind in PRESSING and any(level(code) == "critical" for code in codes)
+        critical = any(level(c) == "critical" or c == SILENT_CHANNEL for c in codes)
+        pressing = kind in PRESSING and critical
         if not first or pressing:
             return first + others
         return first

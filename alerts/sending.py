@@ -22,11 +22,11 @@ import msgspec
 
 from alerts.escalation import Rosters
 from alerts.places import Places
-from alerts.routes import ONE, VOICE, Routes
+from alerts.routes import ONE, SILENT_CHANNEL, VOICE, Routes
 from alerts.subjects import DRILL_LASTS_MS, TEST, is_room
 from channels.ports import Channel, Outgoing, Refused, Shut, TryLater
 from domain.decision import Notice
-from domain.incident import LINK_CODES, Known
+from domain.incident import HOUR_MS, LINK_CODES, Known
 from domain.message import ONE_PART, compose, month, parts, templated
 from domain.reading import RoomId
 from domain.template import Filled
@@ -67,7 +67,7 @@ class Sender:
         self._routes = routes
         self._lock = threading.Lock()  # of the rosters and places, which are read anew
         self._failing_ms: dict[str, int] = {}  # since when a channel takes nothing
-        self._works: set[str] = set()  # channels whose success is on record
+        self._ok_ms: dict[str, int] = {}  # when a channel's success was last put on record
         self._sending_s: dict[str, float] = {}  # since when a channel is at one message
 
     def route(self) -> int:
@@ -136,13 +136,14 @@ class Sender:
 
     def fares(self, name: str, error: Exception | None) -> None:
         """Keeps when the channel last worked, and since when it does not: at each turn for the
-        better or worse, not at each message."""
+        better or worse and once an hour, not at each message."""
         now_ms = self._now_ms()
         if error is None:
-            if name in self._failing_ms or name not in self._works:
+            kept_ms = self._ok_ms.get(name)
+            if name in self._failing_ms or kept_ms is None or now_ms - kept_ms >= HOUR_MS:
                 self._store.channel_fares(name, ok_ms=now_ms)
+                self._ok_ms[name] = now_ms
             self._failing_ms.pop(name, None)
-            self._works.add(name)
         elif name not in self._failing_ms:
             self._failing_ms[name] = now_ms
             self._store.channel_fares(name, failing_ms=now_ms, error=str(error))
@@ -251,6 +252,8 @@ class Sender:
         """None for what is no notice of an alarm: an answer."""
         if not kept.body:
             return None
+        if SILENT_CHANNEL in kept.codes:  # no room's alarm: the body is the template itself
+            return msgspec.json.decode(kept.body, type=Filled)
         notice = msgspec.json.decode(kept.body, type=Notice)
         return templated(notice, self._places.of(notice), self._language(kept), kept.code)
 

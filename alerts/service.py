@@ -15,6 +15,8 @@ from pathlib import Path
 from alerts.carriers import Carriers
 from alerts.engine import Engine
 from alerts.escalation import Rosters
+from alerts.heartbeat import Heartbeat
+from alerts.keep_alive import KeepAlive
 from alerts.notices import Notifier
 from alerts.places import Places
 from alerts.routes import Routes, Way
@@ -74,7 +76,11 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             failed.append(error)
             wake.set()
 
-        carriers = Carriers(sender, channels, now_ms, fail)
+        keep_alive = KeepAlive(
+            notices, sender, Rosters(records), {w.name: w.test_phone for w in ways},
+            settings.owners, now_ms,
+        )  # fmt: skip
+        carriers = Carriers(sender, channels, keep_alive, now_ms, fail)
         told = threading.Event()
         api = Api(settings.api_url, settings.api_token_file, notices)
 
@@ -94,6 +100,8 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         thread.start()
         stack.callback(thread.join, 10)
         stack.callback(told.set)
+        beat = Heartbeat(settings.heartbeat_url)
+        stack.callback(beat.close)
         log.info("alerts runs", extra={"rooms": len(list(engine.rooms()))})
         try:
             for _ in _rounds(stop, wake):
@@ -102,6 +110,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                 judged = engine.follow(now_ms())
                 if notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged):
                     told.set()
+                beat.judged()
                 if engine.busy(now_ms()):
                     wake.set()
         finally:

@@ -22,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: list[ChannelSettings] = []
     push_port: int = 0  # where providers push to, on loopback; 0: nowhere
     push_token_file: str = ""
+    owners: list[str] = []  # people who are told of a silent channel; none: the county's
+    heartbeat_url: str = ""  # asked each minute while readings are judged
 
     def ways(self) -> list[ChannelSettings]:
         """All of them; the names are each its own."""

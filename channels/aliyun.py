@@ -24,6 +24,7 @@ CONNECT_MS, ANSWER_MS = 5_000, 10_000
 LONGEST_VALUE = 20  # characters of a variable
 LOCAL = timezone(timedelta(hours=8))  # the provider's days and times
 PAGE = 50
+SIGN_APPROVED = 1
 
 # By what a code begins with. What is not named is about this message alone.
 SHUT = (
@@ -155,6 +156,15 @@ class AliyunSms:
             raise
         del self._unclear[message.key]
         return Sent(message.key)  # receipts name it, as out_id
+
+    def alive(self) -> None:
+        """Whether the key is good and the signature approved."""
+        try:
+            found = self._sdk.ask("GetSmsSign", "get_sms_sign", {"sign_name": self._sign})
+        except Refused as error:
+            raise TryLater(str(error)) from error
+        if found.get("SignStatus") != SIGN_APPROVED:
+            raise TryLater(f"the signature is not approved: status {found.get('SignStatus')}")
 
     def close(self) -> None:
         self._closed.set()

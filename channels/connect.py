@@ -139,9 +139,11 @@ def connect(
     on_reply: OnReply,
     on_receipt: OnReceipt,
     now_ms: Callable[[], int],
+    hear: bool = True,
 ) -> Channel:
     """The channel, started. ``ValueError`` as of ``checked_way``; an unreachable carrier is not
-    an error: sends raise ``TryLater`` until it is there."""
+    an error: sends raise ``TryLater`` until it is there. ``hear`` false: for one text beside the
+    running system, whose receipts and replies are not taken from it."""
     # Each driver is imported where it is used: only who configures it installs what it needs.
     to = checked_way(way)
     secret = Path(way.secret_file).read_text().strip() if way.secret_file else ""
@@ -151,7 +153,7 @@ def connect(
         case "gammu":
             from channels.gammu import GammuChannel
 
-            return GammuChannel(Path(to.path), on_reply=on_reply, now_ms=now_ms)
+            return GammuChannel(Path(to.path), on_reply=on_reply, now_ms=now_ms, hear=hear)
         case "http" | "https":
             from channels.webhook import WebhookChannel
 
@@ -183,7 +185,7 @@ def connect(
                 endpoint=to.endpoint, plain_http=to.plain_http, secret_id=to.user,
                 secret_key=secret, app=to.options["app"], sign=to.options["sign"],
                 region=to.options.get("region", REGION), templates=way.templates,
-                on_reply=on_reply, on_receipt=on_receipt, now_ms=now_ms,
+                on_reply=on_reply, on_receipt=on_receipt, now_ms=now_ms, hear=hear,
             )  # fmt: skip
         case _:  # smpp
             from channels.smpp import SmppChannel

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 ANSWER_S = 45.0  # a modem needs some seconds for each part
 LOOK_S = 0.2
 INBOX_EVERY_S = 1.0
+LEFT_LYING_S = 600.0
 URGENT = frozenset({"raise", "escalate"})
 RECEIVED = re.compile(r"IN(?P<at>\d{8}_\d{6})_(?P<serial>\d+)_(?P<from>\+?\d+)_(?P<part>\d+)\.txt")
 
@@ -37,13 +38,15 @@ class GammuChannel:
         on_reply: OnReply,
         now_ms: Callable[[], int],
         answer_s: float = ANSWER_S,
+        hear: bool = True,
     ) -> None:
         self._inbox, self._outbox = folder / "inbox", folder / "outbox"
         self._sent, self._error, self._read = folder / "sent", folder / "error", folder / "read"
         self._on_reply, self._now_ms, self._answer_s = on_reply, now_ms, answer_s
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="gammu", daemon=True)
-        self._thread.start()
+        if hear:
+            self._thread.start()
 
     def send(self, message: Outgoing) -> Sent:
         note = "ct" + blake2b(message.key.encode(), digest_size=10).hexdigest()
@@ -54,9 +57,19 @@ class GammuChannel:
         except OSError as error:
             raise TryLater(f"gammu-smsd's folders: {error}") from error
 
+    def alive(self) -> None:
+        """Whether gammu-smsd takes away what is put there; a dead modem leaves it lying."""
+        try:
+            began = [path.stat().st_mtime for path in self._outbox.glob("OUT*")]
+        except OSError as error:
+            raise TryLater(f"gammu-smsd's folders: {error}") from error
+        if not self._outbox.is_dir() or (began and time.time() - min(began) > LEFT_LYING_S):
+            raise TryLater("gammu-smsd leaves what is in its outbox")
+
     def close(self) -> None:
         self._closing.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _put(self, message: Outgoing, note: str) -> None:
         """The order of names is the order of sending: A before C, then by time."""

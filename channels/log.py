@@ -22,5 +22,8 @@ class LogChannel:
         )
         return Sent(f"log:{message.key}")
 
+    def alive(self) -> None:
+        """The process's log is always there."""
+
     def close(self) -> None:
         """Nothing to end."""

@@ -71,6 +71,15 @@ class Hears(Protocol):
         ...
 
 
+@runtime_checkable
+class Answers(Protocol):
+    """A channel whose carrier can be asked at no cost whether it works, besides ``Channel``."""
+
+    def alive(self) -> None:
+        """Raises ``TryLater`` when it does not."""
+        ...
+
+
 class Channel(Protocol):
     """- ``send`` returns once the carrier has the message, or raises ``Refused`` or ``TryLater``.
     - It never waits longer than its time-out and never retries: the caller does, with the same key.

@@ -156,6 +156,11 @@ class SmppChannel:
                 raise TryLater("the SMS centre did not answer") from error
         return Sent(ids[-1])
 
+    def alive(self) -> None:
+        """A link that went silent is unbound within half a minute, by an enquiry."""
+        if not self._bound:
+            raise TryLater(f"no SMPP link to {self._address[0]}:{self._address[1]}")
+
     def close(self) -> None:
         self._closing.set()
         self._rouse()

@@ -55,6 +55,7 @@ class TencentSms:
         on_receipt: OnReceipt,
         now_ms: Callable[[], int],
         pull_s: float = PULL_S,
+        hear: bool = True,
     ) -> None:
         # Extra `channels`; types are the SDK's own business.
         from tencentcloud.common.credential import Credential
@@ -78,8 +79,10 @@ class TencentSms:
         self._held: deque[Callable[[], None]] = deque()
         self._closing = threading.Event()
         self._pull_s = pull_s
+        self._pulled: Exception | None = None  # what the last pull failed with
         self._thread = threading.Thread(target=self._pull, name="tencent-sms", daemon=True)
-        self._thread.start()
+        if hear:
+            self._thread.start()
 
     def send(self, message: Outgoing) -> Sent:
         if self._closing.is_set():
@@ -100,9 +103,15 @@ class TencentSms:
             raise _outcome(status["Code"], status["Message"])
         return Sent(str(status["SerialNo"]))
 
+    def alive(self) -> None:
+        """It is asked every few seconds anyway, with the same key."""
+        if self._pulled is not None:
+            raise TryLater(str(self._pulled))
+
     def close(self) -> None:
         self._closing.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _ask(self, action: str, said: Mapping[str, Any]) -> dict[str, Any]:
         request = getattr(self._models, f"{action}Request")()
@@ -121,7 +130,9 @@ class TencentSms:
                 self._keep()
                 more = self._pull_receipts() + self._pull_replies() == 2 * PULL_MOST
                 self._keep()
+                self._pulled = None
             except (TryLater, Refused) as error:
+                self._pulled = error
                 log.warning("nothing could be pulled", extra={"error": str(error)})
                 more = False
             if not more:

@@ -82,12 +82,16 @@ class Influx(Table, frozen=True):
 class Alerts(Table, frozen=True):
     """``sms_url``: a channel named sms; ``channel``: further ways to reach people, each an
     ``[[alerts.channel]]``. Without any, the SMS centre of this folder. ``tell_from``: what ended
-    before is never told; without it, the moment ``notices.db`` is made."""
+    before is never told; without it, the moment ``notices.db`` is made. ``owners``: ids of the
+    people who run the platform; without any, those with the role county. ``heartbeat_url``: asked
+    each minute while readings are judged, for a watch that is not ours."""
 
     sms_url: str = ""
     sms_password_file: str = ""
     tell_from: datetime | None = None
     channel: list[ChannelSettings] = []
+    owners: list[str] = []
+    heartbeat_url: str = ""
 
 
 class Network(Table, frozen=True):
@@ -155,6 +159,8 @@ def understand(folder: Path, raw: bytes) -> "Installation":
         except ValueError as error:
             raise Wrong(f"{path}: `alerts.sms_url`: {error}") from error
     _channels(path, file.alerts)
+    if (beat := file.alerts.heartbeat_url) and not beat.startswith(("https://", "http://")):
+        raise Wrong(f"{path}: `alerts.heartbeat_url`: an address that begins with https://")
     return Installation(folder.resolve(), file)
 
 
@@ -442,6 +448,8 @@ class Installation:
                 msgspec.structs.replace(way, secret_file=self.path(way.secret_file))
                 for way in a.channel
             ],
+            owners=a.owners,
+            heartbeat_url=a.heartbeat_url,
             push_port=self.port(5),
             push_token_file=str(self.keys / "push.token"),
         )

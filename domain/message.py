@@ -134,6 +134,12 @@ def templated(
         return fill(f"power-{end}", values)
     if notice.kind == "digest":
         return _digest_filled(notice, places, zh)
+    if DRILL in notice.codes:  # never in the words of an alarm
+        place = places[notice.room]
+        name = place.name_zh if zh else place.name_en
+        if notice.kind == "clear":
+            return fill(f"drill-over-{end}", {"place": name})
+        return fill(f"drill-{end}", {"place": name, "code": code}) if code else None
     t = _of_a_room(notice, places[notice.room], code)
     goods = t.place.goods_zh if zh else t.place.goods_en
     same_day = _day(t.since_ms) == _day(t.last_ms)
@@ -365,6 +371,11 @@ def _extreme(t: _Told, lowest: str, highest: str, comma: str) -> str:
 def _plain(count: int) -> str:
     text = f"{Decimal(count) / 100:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def clock_of(at_ms: int) -> str:
+    """Local day and time, such as 06-01 13:32."""
+    return _day(at_ms) + _clock(at_ms)
 
 
 def _clock(at_ms: int) -> str:

@@ -153,6 +153,21 @@ TEMPLATES: Mapping[str, Template] = {
             "In all ${count} sites lost power in 10 min, among them ${place}. Check the supply",
         ),
         *_pair(
+            "drill",
+            "演练：${place}测试报警，货物无事。收到请回复1确认，代码${code}",
+            "DRILL: ${place} test alarm, goods are fine. Reply 1 to confirm, code ${code}",
+            "这是演练：${place}测试报警，货物无事。收到请回复短信确认",
+            "This is a drill: ${place} test alarm, goods are fine. Please reply to the text message",
+        ),
+        *_pair("drill-over", "演练结束：${place}，谢谢配合", "Drill over: ${place}, thank you"),
+        *_pair(
+            "silent",
+            "冷链平台：通知通道${place}自${since}起没有应答，请尽快检查该通道",
+            "Cold chain platform: the channel ${place} has not answered since ${since}. Check it soon",
+            "冷链平台：通知通道${place}自${since}起没有应答，请尽快检查该通道",
+            "Cold chain platform: the channel ${place} has not answered since ${since}. Check it soon",
+        ),
+        *_pair(
             "test",
             "冷链通知测试：${place}于${since}发出，收到即为正常，不必处理",
             "Cold chain test: sent by ${place} at ${since}. It works; nothing to do",

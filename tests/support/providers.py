@@ -31,6 +31,7 @@ class StandIn:
         self.taken: list[dict[str, Any]] = []  # messages, in order
         self.refused: list[str] = []  # our mistakes
         self.outcomes: list[str] = []
+        self.asked = 0  # by GET
         self.receipts: list[dict[str, Any]] = []  # to be pulled
         self.replies: list[dict[str, Any]] = []
         standing = self
@@ -55,6 +56,11 @@ class StandIn:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def do_GET(self) -> None:
+                standing.asked += 1
+                self.send_response(204)
+                self.end_headers()
 
             def handle_one_request(self) -> None:
                 try:
@@ -126,6 +132,7 @@ class Aliyun(StandIn):
             {"OutId", "SmsUpExtendCode"},
         ),
         "QuerySendDetails": ({"PhoneNumber", "SendDate", "PageSize", "CurrentPage"}, {"BizId"}),
+        "GetSmsSign": ({"SignName"}, set()),
         "SingleCallByTts": (
             {"CalledNumber", "TtsCode"},
             {"CalledShowNumber", "TtsParam", "PlayTimes", "Volume", "Speed", "OutId"},
@@ -151,6 +158,9 @@ class Aliyun(StandIn):
             return self._error(int(outcome[5:]), "ServiceUnavailable")
         if outcome not in ("", "lost"):
             return self._ok({"Code": outcome, "Message": outcome})
+        if action == "GetSmsSign":
+            approved = int(said["SignName"] == SIGN)
+            return self._ok({"Code": "OK", "SignName": said["SignName"], "SignStatus": approved})
         if action == "QuerySendDetails":
             rows = [
                 {"OutId": one["OutId"], "PhoneNum": one["PhoneNumbers"], "SendStatus": 3}

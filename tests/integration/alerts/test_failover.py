@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from alerts.carriers import Carriers
+from alerts.keep_alive import KeepAlive
 from alerts.routes import TEXT, VOICE, Routes, Way
 from alerts.sending import TRIES, VOICE_ZH
-from channels.ports import Channel, Outgoing, Refused, Sent
+from channels.ports import Channel, Outgoing, Refused, Sent, TryLater
 from domain.reading import PersonId
 from store.records.ports import Person
 from tests.integration.alerts.test_telling import Watch, staffed
@@ -65,8 +66,68 @@ class Story(Watch):
         while sum(self.sender.send_due(way, name) for name, way in self.ways.items()):
             pass
 
+    def now(self) -> int:
+        return self.now_ms
+
     def raised(self) -> dict[str, object]:
         return dict(next(n for n in self.store.notices() if n["kind"] == "raise"))
+
+
+class Asked(Phones):
+    """Can be asked whether it works; ``well`` says."""
+
+    well = True
+
+    def alive(self) -> None:
+        if not self.well:
+            raise TryLater("no answer")
+
+
+def test_a_channel_silent_for_a_day_is_told_to_the_owner_by_another_once_a_day(
+    tmp_path: Path,
+) -> None:
+    sms, backup = Asked(), Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        house.person("boss", "county", "+8613800000009")
+        with Story(house, {"sms": sms, "backup": backup}) as watch:
+            rosters = watch.notifier.rosters
+            alive = KeepAlive(watch.store, watch.sender, rosters, {}, [], watch.now)
+            hours = []
+            for hour in range(75):
+                sms.well = hour < 2
+                sms.outages = 0 if sms.well else 1_000_000
+                alive.ask("sms", sms)
+                alive.ask("backup", backup)
+                hours += [hour] * alive.tell()
+                watch.turn()
+                watch.now_ms += 60 * MINUTE_MS
+
+            assert hours == [25, 49, 73]
+            assert backup.said() == [("9", "raise")] * 3
+            assert "sms" in next(iter(backup.texts()))
+            (fares,) = [c for c in watch.store.channels() if c["name"] == "sms"]
+            assert fares["failing_ms"] is not None
+            assert fares["error"] == "no answer"
+
+
+def test_a_channel_that_cannot_be_asked_sends_one_test_a_day_to_its_own_phone(
+    tmp_path: Path,
+) -> None:
+    call = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"call": call}) as watch:
+            rosters = watch.notifier.rosters
+            phones = {"call": "+8613800000008"}
+            for _life in range(2):  # a restart sends no test of its own
+                alive = KeepAlive(watch.store, watch.sender, rosters, phones, [], watch.now)
+                for _ in range(30):
+                    alive.ask("call", call)
+                    watch.now_ms += 60 * MINUTE_MS
+                assert alive.tell() == 0
+
+            assert call.said() == [("8", "test")] * 3
 
 
 def warm_until_told(watch: Watch) -> None:
@@ -197,9 +258,10 @@ def test_a_channel_dropped_from_the_settings_leaves_its_notices_to_the_others(
 
 
 @contextmanager
-def carried(watch: Watch, ways: Mapping[str, Channel], stuck_s: float) -> Iterator[Carriers]:
+def carried(watch: Story, ways: Mapping[str, Channel], stuck_s: float) -> Iterator[Carriers]:
     failed: list[BaseException] = []
-    carriers = Carriers(watch.sender, ways, lambda: watch.now_ms, failed.append, stuck_s)
+    alive = KeepAlive(watch.store, watch.sender, watch.notifier.rosters, {}, [], watch.now)
+    carriers = Carriers(watch.sender, ways, alive, watch.now, failed.append, stuck_s)
     carriers.start()
     try:
         yield carriers

@@ -1,0 +1,113 @@
+"""Whether each channel would carry a text if there were one to send.
+
+A channel that can be asked for nothing is asked every hour; one that can not sends a test text a
+day to a phone of the operator's own, where one is given. Sendings that succeed count as well. One
+that has not worked for a day is told to those who run the platform, by the other channels, and
+again each day.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from alerts.escalation import Rosters
+from alerts.routes import SILENT_CHANNEL
+from alerts.sending import Sender
+from channels.ports import Answers, Channel, Outgoing, Refused, TryLater
+from domain.incident import DAY_MS, HOUR_MS
+from domain.message import clock_of
+from domain.template import fill
+from store.notices import NewNotice, SqlNoticesStore
+
+
+class KeepAlive:
+    """``test_phones``: by channel; "" for none. ``owners``: ids of people; none: whoever has the
+    role county anywhere. Threads may share it."""
+
+    def __init__(
+        self,
+        store: SqlNoticesStore,
+        sender: Sender,
+        rosters: Rosters,
+        test_phones: Mapping[str, str],
+        owners: Sequence[str],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store, self._sender, self._rosters = store, sender, rosters
+        self._test_phones, self._owners, self._now_ms = test_phones, owners, now_ms
+        self._began_ms = now_ms()
+        self._due_ms: dict[str, int] = {
+            str(row["name"]): row["asked_ms"] + (DAY_MS if test_phones.get(row["name"]) else 0)
+            for row in store.channels()
+            if row["asked_ms"] is not None
+        }
+        self._watched: set[str] = set()
+        self._told: dict[str, tuple[int, int]] = {}  # channel: the silence and its day
+        self._look_ms = 0
+
+    def ask(self, name: str, channel: Channel) -> None:
+        """Once an hour, or a test text once a day; on the channel's own thread."""
+        phone = self._test_phones.get(name, "")
+        if not phone and not isinstance(channel, Answers):
+            return
+        self._watched.add(name)
+        now_ms = self._now_ms()
+        if now_ms < self._due_ms.get(name, 0):
+            return
+        try:
+            if phone:
+                channel.send(self._test(name, phone, now_ms))
+            elif isinstance(channel, Answers):
+                channel.alive()
+        except (TryLater, Refused) as error:
+            self._sender.fares(name, error)
+            self._due_ms[name] = now_ms + HOUR_MS // 4
+        else:
+            self._sender.fares(name, None)
+            self._due_ms[name] = now_ms + (DAY_MS if phone else HOUR_MS)
+            self._store.channel_fares(name, ok_ms=now_ms, asked_ms=now_ms)
+
+    def tell(self) -> int:
+        """Of channels that have not worked for a day; how many notices were written."""
+        now_ms = self._now_ms()
+        if now_ms < self._look_ms:
+            return 0
+        self._look_ms = now_ms + HOUR_MS // 60
+        fresh = []
+        for row in self._store.channels():
+            name = str(row["name"])
+            silent_ms = max(row["ok_ms"] or 0, self._began_ms if row["ok_ms"] is None else 0)
+            if name in self._watched and now_ms - silent_ms >= DAY_MS:
+                days = (now_ms - silent_ms) // DAY_MS
+                if self._told.get(name) != (silent_ms, days):
+                    self._told[name] = (silent_ms, days)
+                    fresh += self._notices(name, silent_ms, days, now_ms)
+        if fresh:
+            self._store.decide({}, fresh)
+        return len(fresh)
+
+    def _notices(self, name: str, silent_ms: int, days: int, now_ms: int) -> list[NewNotice]:
+        """Derived by key: the same day of the same silence is told once."""
+        told = []
+        for id in self._owners or self._rosters.with_role("county"):
+            person = self._rosters.reached(id)
+            if person is None:
+                continue
+            filled = fill(
+                f"silent-{'en' if person.lang == 'en' else 'zh'}",
+                {"place": name, "since": clock_of(silent_ms)},
+            )
+            seed = f"silent/{name}/{silent_ms}/{days}/{id}".encode()
+            key = blake2b(seed, digest_size=16).hexdigest()
+            told.append(
+                NewNotice(
+                    key, now_ms, id, person.phone, "sms", "raise", [SILENT_CHANNEL], "", 0, "",
+                    filled.text(), (), msgspec.json.encode(filled),
+                )
+            )  # fmt: skip
+        return told
+
+    def _test(self, name: str, phone: str, now_ms: int) -> Outgoing:
+        filled = fill("test-zh", {"place": name, "since": clock_of(now_ms)})
+        return Outgoing(f"test.{name}.{now_ms // DAY_MS}", phone, filled.text(), "test", filled)
