@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from domain.decision import Notice
 from domain.incident import Known
-from domain.message import Place, compose, parts, reply_code
+from domain.message import DRILL, Place, compose, parts, reply_code, templated
+from domain.template import TEMPLATES, VARIABLES
 from tests.unit.decision.story import MINUTE_MS, NOON_MS
 
 PLACE = Place("3号库", "Room 3", "草莓", "strawberry", {"CRIT_HIGH": 700, "CRIT_FREEZE": -80})
@@ -75,3 +76,40 @@ def test_a_code_is_never_a_carriers_unsubscribe_word_and_differs_by_incident() -
 
     assert all(len(c) == 4 and c[1].isdigit() for c in codes)
     assert len(set(codes)) > 190
+
+
+def test_a_raise_as_a_template_holds_what_its_text_holds() -> None:
+    filled = templated(notice("raise", "CRIT_HIGH"), {"r1": PLACE}, "zh", "A7K3")
+
+    assert filled is not None
+    assert filled.template == "raise-figure-zh"
+    assert filled.text() == (
+        "冷链报警：3号库的草莓现为8.1℃，属超温，自12:00起。处理：请查门和机组。回复1确认，代码A7K3"
+    )
+    assert filled.text(spoken=True).endswith("处理：请查门和机组")
+
+
+def test_a_drill_is_never_told_in_the_words_of_an_alarm() -> None:
+    filled = templated(notice("raise", DRILL, None), {"r1": PLACE}, "zh", "A7K3")
+
+    assert filled is not None
+    assert filled.template == "drill-zh"
+    assert filled.text().startswith("演练")
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from(("CRIT_HIGH", "CRIT_FREEZE", "DOOR_OPEN_CRIT", "POWER_LOSS_WARN", "NEW_CODE")),
+    st.sampled_from(("zh", "en")),
+    st.text(max_size=60),
+    st.none() | st.integers(-9000, 9000),
+)
+def test_every_alarm_has_a_template_with_each_value_within_its_bound(
+    kind: str, code: str, lang: str, name: str, peak: int | None
+) -> None:
+    place = Place(name, name, name, name)
+    filled = templated(notice(kind, code, peak), {"r1": place}, lang, "A7K3")
+
+    assert filled is not None
+    assert [n for n, _ in filled.values] == list(TEMPLATES[filled.template].variables)
+    assert all(0 < len(value) <= VARIABLES[n].most for n, value in filled.values)
