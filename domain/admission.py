@@ -9,6 +9,7 @@ from domain.quantity import QUANTITIES
 from domain.reading import Quality
 
 EARLIEST_MS = 1_577_836_800_000  # 2020-01-01T00:00:00Z: before it, a clock was never set
+_OUTSIDE_RANGE = int(Quality.OUTSIDE_RANGE)  # plain integers: this is asked of every reading
 FUTURE_MS = 5 * 60_000  # further ahead of a trusted clock than this is a wrong clock
 
 
@@ -26,4 +27,4 @@ def objection(quantity: str, at_ms: int, trusted_now_ms: int | None) -> str | No
 def quality(quantity: str, count: int, bits: int = 0) -> int:
     """The bits with OUTSIDE_RANGE set or cleared by the count itself."""
     plausible = QUANTITIES[quantity].plausible(count)
-    return bits & ~Quality.OUTSIDE_RANGE if plausible else bits | Quality.OUTSIDE_RANGE
+    return bits & ~_OUTSIDE_RANGE if plausible else bits | _OUTSIDE_RANGE

@@ -5,20 +5,27 @@ exact and no rule ever compares floats. A new quantity is one row of ``QUANTITIE
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """``low`` and ``high`` are the physical range in the unit, both inside it."""
+    """``low`` and ``high`` are the physical range in the unit, both inside it; ``low_count``
+    and ``high_count`` the same in counts."""
 
     name: str
     unit: str  # SenML unit, RFC 8428 section 12.1
     resolution: Decimal
     low: Decimal
     high: Decimal
+    low_count: int = field(init=False)  # worked out once: asked of every reading
+    high_count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "low_count", self.count(self.low))
+        object.__setattr__(self, "high_count", self.count(self.high))
 
     @property
     def decimals(self) -> int:
@@ -34,14 +41,6 @@ class Quantity:
     def value(self, count: int) -> Decimal:
         """The count in the unit, exactly, at the resolution's number of digits."""
         return (count * self.resolution).quantize(self.resolution)
-
-    @property
-    def low_count(self) -> int:
-        return self.count(self.low)
-
-    @property
-    def high_count(self) -> int:
-        return self.count(self.high)
 
     def plausible(self, count: int) -> bool:
         """True inside the physical range, its ends included."""

@@ -61,15 +61,22 @@ def config(
     users_include: str,
     host: str = "127.0.0.1",
     max_file_bytes: int = 512 << 20,
-    max_ack_pending: int = 2_000,
+    max_ack_pending: int = 256,
 ) -> str:
-    """The broker's configuration file. ``users_include`` is relative to its folder."""
+    """The broker's configuration file. ``users_include`` is relative to its folder.
+
+    ``max_ack_pending`` is a little more than the gateway's commit group. What is in flight
+    longer than ``ack_wait`` is sent again: with 2,000 of a probe's packs of a day under way the
+    broker sent them several times over, found the gateway slow after 10 s (its default) and cut
+    the connection, again and again.
+    """
     return f"""\
 server_name: {_quoted(server_name)}
 host: {_quoted(host)}
 port: {nats_port}
 pid_file: {_quoted(pid_file)}
 max_payload: 8MB
+write_deadline: "60s"
 jetstream {{
   store_dir: {_quoted(store_dir)}
   max_mem: 16MB

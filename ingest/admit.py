@@ -20,8 +20,6 @@ from wire.batch_v1 import BadBatch, Header, digest, open_batch, unpack_readings
 
 LONGEST_PROBE_ID = 160
 
-# Once, and as plain integers: worked out for each series they were most of an admission's time.
-_PLAUSIBLE = {name: (q.low_count, q.high_count) for name, q in QUANTITIES.items()}
 _OUTSIDE_RANGE = int(Quality.OUTSIDE_RANGE)
 
 BadRow = tuple[str, str, int, int, int, str]  # probe, quantity, at_ms, count, quality, reason
@@ -197,10 +195,10 @@ def _unfit(series: Series) -> str | None:
 def _spotless(series: Series, columns: Columns, trusted_now_ms: int | None) -> bool:
     """True when every reading may enter exactly as it is; looks at the extremes alone."""
     at_ms, count = columns.at_ms, columns.count
-    low, high = _PLAUSIBLE[series.quantity]
+    known = QUANTITIES[series.quantity]
     return (
-        low <= min(count)
-        and max(count) <= high
+        known.low_count <= min(count)
+        and max(count) <= known.high_count
         and objection(series.quantity, min(at_ms), trusted_now_ms) is None
         and objection(series.quantity, max(at_ms), trusted_now_ms) is None
         and not any(bits & _OUTSIDE_RANGE for bits in set(columns.quality))

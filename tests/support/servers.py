@@ -4,9 +4,11 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,22 @@ def require(name: str) -> Path:
     if os.environ.get("COLDTRAIL_REQUIRE_SERVERS") == "1":
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of this size at ``folder``, in memory. Only root may mount one."""
+    if os.geteuid() != 0:
+        pytest.skip("root is needed to mount a small file system")
+    folder.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder],
+        check=True,
+    )
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ with this, never with its own words.
 
 import json
 import random
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,9 @@ class Publisher:
 
     def __init__(self, host: str, port: int, username: str, password: str) -> None:
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id="stranger", clean_session=False
+            CallbackAPIVersion.VERSION2,
+            client_id=f"stranger-{secrets.token_hex(4)}",
+            clean_session=False,
         )
         self._client.username_pw_set(username, password)
         self._client.max_inflight_messages_set(20)

@@ -24,7 +24,7 @@ from domain.ranges import Ranges
 from gateway.edge_broker import User, config, users
 from gateway.settings import DeviceUser, Settings
 from tests.support.servers import free_port, require, wait_until
-from wire import hello_v1, receipt_v1, status_v1, topics
+from wire import hello_v1, receipt_v1, status_v1, tombstone_v1, topics
 from wire.batch_v1 import Header, digest, open_batch, unpack_readings
 
 ROOT = Path(__file__).parents[3]
@@ -99,6 +99,7 @@ class Server:
         self.statuses: list[status_v1.Status] = []
         self._key = key
         self._epochs: dict[str, Ranges] = {}
+        self._stones: dict[tuple[str, int], tombstone_v1.Tombstone] = {}
         self._refused: list[tuple[str, int, str]] = []
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="server")
         self._client.on_connect = self._on_connect
@@ -109,6 +110,24 @@ class Server:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    @property
+    def given_up(self) -> int:
+        """Readings that tombstones name, those included that came all the same."""
+        return sum(stone.readings for stone in self._stones.values())
+
+    def unnamed_holes(self) -> int:
+        """Batches before the newest of an epoch that are neither here nor named by a tombstone."""
+        named = {
+            (stone.epoch, seq)
+            for stone in list(self._stones.values())
+            for seq in range(stone.first, stone.last + 1)
+        }
+        return sum(
+            seq not in held and (epoch, seq) not in named
+            for epoch, held in list(self._epochs.items())
+            for seq in range(1, held.highest)
+        )
 
     def has(self, readings: int) -> bool:
         return len(self.stored) >= readings
@@ -157,9 +176,12 @@ class Server:
             self._refused.append((header.epoch, header.seq, "known name with other bytes"))
             self._say(self.receipt(), self._key)
             return
-        for series, columns in unpack_readings(body):
-            for at_ms, count, quality in columns:
-                self.stored[(series.probe, series.quantity, at_ms)] = (count, quality)
+        if header.kind == "tombstone":
+            self._stones[header.epoch, header.seq] = tombstone_v1.decode(body)
+        else:
+            for series, columns in unpack_readings(body):
+                for at_ms, count, quality in columns:
+                    self.stored[(series.probe, series.quantity, at_ms)] = (count, quality)
         self.headers.append((header, named.lane or ""))
         self.payloads.append(payload)
         self._epochs.setdefault(header.epoch, Ranges()).add(header.seq, header.seq)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.edge_broker import Unavailable, User, keep_out, let_in
-from tests.integration.gateway.rig import Server, digest, now_ms, running, stream_settings
-from tests.support.servers import free_port, wait_until
+from tests.integration.gateway.rig import Device, Server, digest, now_ms, running, stream_settings
+from tests.support.servers import free_port, small_disk, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -372,27 +372,57 @@ def test_a_gateway_stays_below_60_mb(tmp_path: Path) -> None:
         assert rig.gateway.peak_kb() < 60_000
 
 
-def test_a_full_gateway_acknowledges_nothing_says_so_and_recovers_without_a_loss(
+def noise(device: Device, packs: int) -> int:
+    """Give the device so many packs of a thousand readings that no compression makes small."""
+    seeded = random.Random(3)  # noqa: S311  # reproducible
+    start = now_ms() - 86_400_000
+    times = [start + i * 1_000 + seeded.randrange(900) for i in range(1_000 * packs)]
+    for i in range(packs):
+        pack = [r for at in times[1_000 * i : 1_000 * (i + 1)]
+                for r in senml(at, seeded.randrange(9_999) / 100)]  # fmt: skip
+        device.say(i, TOPIC, pack)
+    return len(times)
+
+
+def test_on_a_short_disk_it_acknowledges_nothing_says_so_and_recovers_without_a_loss(
     tmp_path: Path,
 ) -> None:
-    with running(tmp_path, limit_bytes=200_000) as (rig, server, device):
+    with (
+        small_disk(tmp_path / "disk", 64) as disk,
+        running(
+            tmp_path, outbox_path=str(disk / "outbox.db"), disk_reserve_bytes=(32 << 20) - 400_000
+        ) as (rig, server, device),
+    ):
         server.deaf = True
         rig.gateway.start()
         wait_until(device.connected.is_set, 20, "the device is let in")
-        seeded = random.Random(3)  # noqa: S311  # noise that does not compress
-        start = now_ms() - 86_400_000
-        times = [start + i * 1_000 + seeded.randrange(900) for i in range(60_000)]
-        for i in range(0, len(times), 1_000):
-            pack = [
-                r for at in times[i : i + 1_000] for r in senml(at, seeded.randrange(9_999) / 100)
-            ]
-            device.say(i, TOPIC, pack)
+        sent = noise(device, 60)
         wait_until(lambda: "outbox is full" in rig.gateway.log(), 60, "the gateway is full")
         wait_until(lambda: server.statuses[-1].state == "full", 60, "the status says so")
 
         server.deaf = False
         server.hello()
 
-        wait_until(lambda: len(server.stored) == len(times), 60, "everything arrived")
+        wait_until(lambda: len(server.stored) == sent, 90, "everything arrived")
         wait_until(lambda: len(device.acknowledged) == 60, 20, "everything is acknowledged")
         assert "outbox has room again" in rig.gateway.log()
+        assert server.given_up == 0
+
+
+def test_at_its_own_limit_the_newest_are_kept_and_the_server_learns_what_went(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, limit_bytes=100_000) as (rig, server, device):
+        server.deaf = True
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the device is let in")
+        sent = noise(device, 60)
+        wait_until(lambda: len(device.acknowledged) == 60, 60, "everything is acknowledged")
+
+        server.deaf = False
+        server.hello()
+
+        wait_until(lambda: len(server.stored) + server.given_up == sent, 60, "all is accounted for")
+        assert server.given_up > 0
+        assert "given up for newer ones" in rig.gateway.log()
+        assert max(at for _, _, at in server.stored) > now_ms() - 86_400_000 + 59_000_000
