@@ -381,16 +381,25 @@ def show(
 
 
 @quarantine.command
-def retry(*ids: int, data: Data = HERE) -> None:
-    """Put messages to the checks once more, after a repair."""
-    from ingest.quarantine import retry as again
+def retry(*ids: str, data: Data = HERE) -> None:
+    """Put messages to the checks once more, after a repair.
+
+    Parameters
+    ----------
+    ids
+        As `quarantine list` shows them: 12 at the server, gw1/7 at the gateway gw1.
+    """
+    from coldtrail.quarantine import retry as again
 
     if not ids:
         raise Failed("which? `quarantine list` shows the ids", 2)
     installation = settings.load(data)
-    outcome = again(installation.ingest_settings(), ids, installation.now_ms())
-    if not outcome:
-        print("the running ingest will do it within a second")
+    try:
+        outcome, left = again(installation, ids)
+    except ValueError as error:
+        raise Failed(str(error), 2) from error
+    for role in left:
+        print(f"the running {role} will do it within a second")
     for id, why_not in outcome.items():
         print(f"{id}: {why_not or 'stored'}")
     if any(outcome.values()):

@@ -108,6 +108,40 @@ def remove_device(name: str, /, *, data: Data = HERE, gateway: Which = "") -> No
     print(f"device {name} is shut out within a second.")
 
 
+@device.command
+def offset(topic: str, hours: int, /, *, data: Data = HERE, gateway: Which = "") -> None:
+    """A device sends its local time as UTC: so many hours are taken off, now and for what is in
+    quarantine from it.
+
+    Parameters
+    ----------
+    topic
+        Where it publishes, as `quarantine list` shows it.
+    hours
+        How far its time is ahead of UTC: 8 for China, 0 to take the offset away.
+    """
+    from gateway.hours_off import set_offset
+
+    edge = _edge(data, gateway)
+    try:
+        set_offset(edge.offsets, topic, hours)
+    except ValueError as error:
+        raise settings.Wrong(str(error)) from error
+    print(f"{topic}: {hours} h; what it has in quarantine is tried again within a second")
+    print("of the gateway's running.")
+
+
+@device.command
+def offsets(*, data: Data = HERE, gateway: Which = "") -> None:
+    """Devices whose time is corrected, and by how many hours."""
+    from gateway.hours_off import read
+
+    table = Table("topic", "hours", box=None)
+    for topic, hours in sorted(read(_edge(data, gateway).offsets).items()):
+        table.add_row(topic, str(hours))
+    Console().print(table)
+
+
 def _edge(data: Path, gateway: str) -> settings.Edge:
     edges = settings.load(data).edges()
     edge = next((e for e in edges if gateway in ("", e.gateway.id)), None)

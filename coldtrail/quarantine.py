@@ -4,12 +4,12 @@
 understand it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import gateway.quarantine
 import ingest.quarantine
 from coldtrail.settings import Installation
+from gateway import quarantine as gateway_quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def listed(installation: Installation, after: int, limit: int) -> Iterator[Held]
         yield Held(str(q.id), q.state, q.source, q.topic, q.reason, q.payload)
     for edge in installation.edges():
         outbox = installation.gateway_settings(edge).outbox_path
-        for g in gateway.quarantine.listed(outbox, after, limit):
+        for g in gateway_quarantine.listed(outbox, after, limit):
             name = f"{edge.gateway.id}/{g.id}"
             yield Held(name, "held", edge.gateway.id, g.topic, g.reason, g.payload)
 
@@ -42,3 +42,32 @@ def find(installation: Installation, name: str) -> Held | None:
         return None
     after = int(number) - 1
     return next((held for held in listed(installation, after, 1) if held.name == name), None)
+
+
+def retry(
+    installation: Installation, names: Sequence[str]
+) -> tuple[dict[int, str | None], list[str]]:
+    """(why each of the server's was not stored, None for stored; roles that will do it
+    themselves when they run). ``ValueError`` for a name that cannot be."""
+    at_server: list[int] = []
+    at_gateway: dict[str, list[int]] = {}
+    edges = {edge.gateway.id: edge for edge in installation.edges()}
+    for name in names:
+        gateway, _, number = name.rpartition("/")
+        if not number.isdecimal() or (gateway and gateway not in edges):
+            raise ValueError(f"there is no message {name[:80]}")
+        if gateway:
+            at_gateway.setdefault(gateway, []).append(int(number))
+        else:
+            at_server.append(int(number))
+    left = []
+    for gateway, ids in at_gateway.items():
+        outbox = installation.gateway_settings(edges[gateway]).outbox_path
+        gateway_quarantine.wish(outbox, ids)
+        left.append(edges[gateway].role)
+    if not at_server:
+        return {}, left
+    outcome = ingest.quarantine.retry(
+        installation.ingest_settings(), at_server, installation.now_ms()
+    )
+    return outcome, left if outcome else [*left, "ingest"]

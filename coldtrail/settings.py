@@ -223,6 +223,10 @@ class Edge:
         """Users of their own for single devices."""
         return self.keys / "devices"
 
+    @property
+    def offsets(self) -> Path:
+        return self.home / "time-offsets.json"
+
     def port(self, offset: int) -> int:
         """0 MQTT, 1 NATS, 2 the page on the LAN."""
         return self.port_base + EDGE_PORTS + 3 * self.index + offset
@@ -384,6 +388,7 @@ class Installation:
             cut_every_s=g.cut_every_s,
             window_bytes_live=g.window_bytes_live,
             window_bytes_backlog=g.window_bytes_backlog,
+            offsets_file=str(edge.offsets),
             modbus_file=self.path(g.modbus),
             lan_page_port=edge.port(2),
             lan_host=self.file.network.listen,

@@ -79,9 +79,12 @@ CREATE TABLE IF NOT EXISTS quarantine (
     topic TEXT NOT NULL,
     reason TEXT NOT NULL,
     payload BLOB NOT NULL,
-    received_at_ms INTEGER NOT NULL
+    received_at_ms INTEGER NOT NULL,
+    late INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 """
+# What an earlier version kept may have been late for all anybody knows.
+_LATE = "ALTER TABLE quarantine ADD COLUMN late INTEGER NOT NULL DEFAULT 1"
 
 
 class Row(NamedTuple):
@@ -95,12 +98,13 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Bytes that became no reading, and why."""
+    """Bytes that became no reading, and why. ``late``: they arrived at some time before."""
 
     topic: str
     reason: str
     payload: bytes
     received_at_ms: int
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ class Outbox:
         disk_reserve_bytes: int = 256 << 20,
         ballast_bytes: int = BALLAST_BYTES,
     ) -> None:
-        self._path = path
+        self.path = path
         self._sealer = sealer
         self._limit = limit_bytes
         self._reserve = disk_reserve_bytes
@@ -226,11 +230,13 @@ class Outbox:
         *,
         cut: bool,
         certificates: Mapping[str, bytes] = _NONE,
+        released: Sequence[int] = (),
     ) -> list[Waiting]:
         """Put readings and quarantine on disk in one commit; with ``cut``, as batches.
 
         ``certificates``: topic to what a device said there of itself, in place of what it said
-        before; its later messages are understood by it. Returns the batches that were cut. Raises ``Full`` when there is no room; then
+        before; its later messages are understood by it. ``released``: what leaves quarantine
+        because its readings are among these. Returns the batches that were cut. Raises ``Full`` when there is no room; then
         nothing of this call was kept. Cutting alone needs no room: it only moves, and what
         it makes can be sent, receipted, and then make room.
         """
@@ -243,6 +249,7 @@ class Outbox:
             try:
                 with self._transaction():
                     self._quarantine(unfit)
+                    self._release(released)
                     for topic, certificate in certificates.items():
                         self._db.execute(
                             "INSERT OR REPLACE INTO known (key, value) VALUES (?, ?)",
@@ -260,6 +267,21 @@ class Outbox:
             for batch in made:
                 self._waiting[batch.id] = batch
             return made
+
+    def held(self, ids: Iterable[int], topics: Iterable[str]) -> list[tuple[int, Unfit]]:
+        """What of these is in quarantine: by its number, or on its topic."""
+        found: dict[int, Unfit] = {}
+        with self._lock:
+            for where, names in (("id = ?", ids), ("topic = ?", topics)):
+                for name in names:
+                    rows = self._db.execute(
+                        "SELECT id, topic, reason, payload, received_at_ms, late FROM quarantine"  # noqa: S608  # one of the two above
+                        f" WHERE {where}",
+                        (name,),
+                    )
+                    for id, topic, reason, payload, at_ms, late in rows:
+                        found[id] = Unfit(topic, reason, payload, at_ms, bool(late))
+        return sorted(found.items())
 
     def certificates(self) -> dict[str, bytes]:
         with self._lock:
@@ -351,13 +373,19 @@ class Outbox:
                 continue
             name = digest(item.topic.encode("utf-8", "surrogatepass") + b"\0" + item.payload)
             self._db.execute(
-                "INSERT OR IGNORE INTO quarantine (digest, topic, reason, payload, received_at_ms)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (name, item.topic, item.reason, item.payload, item.received_at_ms),
+                "INSERT OR IGNORE INTO quarantine"
+                " (digest, topic, reason, payload, received_at_ms, late) VALUES (?, ?, ?, ?, ?, ?)",
+                (name, item.topic, item.reason, item.payload, item.received_at_ms, item.late),
             )
             if self._db.changes():
                 self._samples[(item.topic, item.reason)] = samples + 1
                 self._quarantine_size += _size(item)
+
+    def _release(self, ids: Sequence[int]) -> None:
+        for id in ids:
+            self._db.execute("DELETE FROM quarantine WHERE id = ?", (id,))
+        if ids:
+            self._count_quarantine()
 
     # ---- out ---------------------------------------------------------------------------
 
@@ -461,9 +489,9 @@ class Outbox:
     def level(self) -> Level:
         with self._lock:
             pages = self._pragma("page_count") - self._pragma("freelist_count")
-            wal = Path(f"{self._path}-wal")
+            wal = Path(f"{self.path}-wal")
             used = pages * self._page_size + (wal.stat().st_size if wal.exists() else 0)
-            disk = os.statvfs(self._path.parent)
+            disk = os.statvfs(self.path.parent)
             spare = disk.f_bavail * disk.f_frsize - self._reserve - self._ballast.missing()
             free_pages = self._pragma("freelist_count") * self._page_size
             return Level(used, min(self._limit, used + free_pages + spare))
@@ -713,6 +741,8 @@ def _open(path: Path) -> apsw.Connection:
     db.execute("PRAGMA journal_size_limit = 8388608")
     db.execute("PRAGMA cache_size = -2048")
     db.execute(_SCHEMA)
+    if "late" not in [row[1] for row in db.execute("PRAGMA table_info(quarantine)")]:
+        db.execute(_LATE)
     return db
 
 

@@ -1,12 +1,17 @@
 """What no decoder understood, read from beside the running gateway.
 
 The gateway stays the only writer of its outbox; this opens the file read-only for one query.
+What is to be tried again is a wish left in a folder beside the outbox, which the gateway looks
+into once a second.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
+
+WISHES = ".retry"  # folder beside the outbox, one empty file an id
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +47,23 @@ def listed(outbox_path: str, after_id: int = 0, limit: int = 100) -> list[Held]:
 def show(outbox_path: str, id_: int) -> Held | None:
     found = listed(outbox_path, id_ - 1, 1)
     return found[0] if found and found[0].id == id_ else None
+
+
+def wish(outbox_path: str, ids: Iterable[int]) -> None:
+    folder = Path(outbox_path + WISHES)
+    folder.mkdir(exist_ok=True)
+    for id_ in ids:
+        (folder / str(id_)).touch()
+
+
+def take_wishes(outbox_path: Path) -> list[int]:
+    """Those left since the last look; each is taken once."""
+    folder = Path(f"{outbox_path}{WISHES}")
+    if not folder.is_dir():
+        return []
+    taken = []
+    for wish_ in sorted(folder.iterdir()):
+        if wish_.name.isdecimal():
+            taken.append(int(wish_.name))
+        wish_.unlink(missing_ok=True)
+    return taken

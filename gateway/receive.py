@@ -18,7 +18,8 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
 from typing import Any
@@ -29,10 +30,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from domain import admission
 from domain.reading import ProbeId, Quality, Series
-from gateway import decoders
+from gateway import decoders, quarantine
 from gateway.clock import ArrivalClock
 from gateway.decoders.certificates import Certificates
 from gateway.edge_broker import Unavailable
+from gateway.hours_off import HOUR_MS, HoursOff, Offsets, hours_ahead
 from gateway.outbox import Full, Outbox, Row, Unfit, Waiting
 from wire.batch_v1 import MAX_PROBE_ID, MAX_READINGS, Clock
 
@@ -51,6 +53,8 @@ FULL_RETRY_S = 5.0
 CHARGE_RETRY_S = 1.0
 SENTINEL_RETRY_S = 2.0
 HAND_IN_S = 30.0
+RETRY_S = 1.0
+RETRY_AT_ONCE = 50
 _REASONS_SHOWN = 5
 
 
@@ -162,23 +166,37 @@ class Admission:
         self._arrivals = ArrivalClock()
         self._births = Certificates(certificates)
         self.learnt: dict[str, bytes] = {}
+        self.offsets: Mapping[str, int] = {}  # topic to the hours that its time is ahead
+        self.hours_off = HoursOff()
 
     def admit(
-        self, message: Message, now_ms: int, clock_trusted: bool
+        self,
+        message: Message,
+        now_ms: int,
+        clock_trusted: bool,
+        received_at_ms: int | None = None,
     ) -> tuple[list[Row], Unfit | None]:
-        received_at_ms = self._arrivals.now(now_ms)
+        """``received_at_ms``: of a message that arrived then and is tried once more now."""
+        again = received_at_ms is not None
+        if received_at_ms is None:
+            received_at_ms = self._arrivals.now(now_ms)
         try:
             decoded = decoders.decode(
                 message.topic, message.payload, received_at_ms, self._births, self._foreign
             )
         except decoders.NotMine as error:
             kept = message.payload[: decoders.MAX_PAYLOAD]
-            return [], Unfit(message.topic, _storable(error.reason), kept, now_ms)
+            reason = _storable(error.reason)
+            return [], Unfit(message.topic, reason, kept, received_at_ms, message.late)
         if self._births.learn(message.topic, message.payload):
             self.learnt[message.topic] = message.payload
+        readings = [self._in_utc(item, message.topic) for item in decoded]
+        hours = 0
+        if clock_trusted and not message.late and not again:
+            hours = self._watch_hours(message.topic, readings, now_ms)
         rows: list[Row] = []
         reasons: list[str] = []
-        for item in decoded:
+        for item in readings:
             if isinstance(item, decoders.Unusable):
                 reasons.append(item.reason)
                 continue
@@ -186,9 +204,10 @@ class Admission:
                 item.quantity, item.at_ms, now_ms if clock_trusted else None
             )
             if objection is not None:
-                reasons.append(objection)
+                local = f": {hours} h, local time sent as UTC?" if hours > 0 else ""
+                reasons.append(objection + local)
                 continue
-            row = self._row(item, message.late, clock_trusted)
+            row = self._row(item, message.late, clock_trusted, again=again)
             if len(row.series.probe) > MAX_PROBE_ID:
                 reasons.append("a probe's id is too long")
             elif not row.series.probe.isprintable():
@@ -201,14 +220,46 @@ class Admission:
         more = (
             f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
         )
-        return rows, Unfit(message.topic, _storable(shown + more), message.payload, now_ms)
+        reason = _storable(shown + more)
+        return rows, Unfit(message.topic, reason, message.payload, received_at_ms, message.late)
 
-    def _row(self, item: decoders.DeviceReading, late: bool, clock_trusted: bool) -> Row:
+    def _in_utc(
+        self, item: decoders.DeviceReading | decoders.Unusable, topic: str
+    ) -> decoders.DeviceReading | decoders.Unusable:
+        hours = self.offsets.get(topic, 0)
+        if isinstance(item, decoders.Unusable) or not hours or not item.timed:
+            return item
+        return replace(item, at_ms=item.at_ms - hours * HOUR_MS)
+
+    def _watch_hours(
+        self,
+        topic: str,
+        readings: Sequence[decoders.DeviceReading | decoders.Unusable],
+        now_ms: int,
+    ) -> int:
+        """By how many hours the message is off, as a zone would explain it."""
+        newest = max(
+            (i.at_ms for i in readings if isinstance(i, decoders.DeviceReading) and i.timed),
+            default=None,
+        )
+        if newest is None:
+            return 0
+        if self.hours_off.saw(topic, newest - now_ms, now_ms):
+            log.warning(
+                "local time sent as UTC: set the device's offset",
+                extra={"topic": topic, "hours": hours_ahead(newest - now_ms)},
+            )
+        return hours_ahead(newest - now_ms)
+
+    def _row(
+        self, item: decoders.DeviceReading, late: bool, clock_trusted: bool, *, again: bool
+    ) -> Row:
         probe = item.probe if item.own_id else f"mqtt:{self._gateway}:{item.probe}"
         series = Series(ProbeId(probe), item.quantity)
         bits, at_ms = 0, item.at_ms
         if not item.timed:
-            at_ms = self._arrivals.free(series, at_ms)
+            if not again:
+                at_ms = self._arrivals.free(series, at_ms)
             if late:
                 bits |= Quality.INTERVAL_ONLY
             if not clock_trusted:
@@ -241,6 +292,7 @@ class Receiver:
         stop: threading.Event,
         users_changed: Callable[[], bool],
         foreign: Sequence[decoders.Decoder] = (),
+        offsets_file: Path | None = None,
     ) -> None:
         self._outbox = outbox
         self._now_ms = now_ms
@@ -250,9 +302,12 @@ class Receiver:
         self._on_cut = on_cut
         self._take_charge = take_charge
         self._users_changed = users_changed
+        self._offsets = Offsets(offsets_file)
+        self._retry_at_s = monotonic()
         self._stop = stop
         self._inbox = Inbox()
         self._admission = Admission(gateway, foreign, outbox.certificates())
+        self._admission.offsets = self._offsets.hours
         self._connection = 0
         self._sentinels = f"devices/{gateway}/sentinel/"
         self._sentinel = ""
@@ -285,6 +340,7 @@ class Receiver:
                 self._step(self._inbox.take(self._patience_s()))
                 self._charge()
                 self._announce()
+                self._try_again()
         finally:
             self._inbox.close()
             self._client.disconnect()
@@ -322,6 +378,47 @@ class Receiver:
         else:
             self._subscribed.clear()
             self._charged = True
+
+    def _try_again(self) -> None:
+        """Once a second: what somebody asked for, and what a new offset concerns, is put to the
+        decoders once more. What is stored now leaves quarantine in the same commit."""
+        if monotonic() < self._retry_at_s:
+            return
+        self._retry_at_s = monotonic() + RETRY_S
+        topics = self._offsets.changed()
+        self._admission.offsets = self._offsets.hours
+        asked = quarantine.take_wishes(self._outbox.path)
+        held = self._outbox.held(asked, topics) if topics or asked else []
+        for i in range(0, len(held), RETRY_AT_ONCE):
+            try:
+                self._retry(held[i : i + RETRY_AT_ONCE])
+            except Full as error:
+                log.warning("no room to try again", extra={"error": str(error)})
+                return
+
+    def _retry(self, held: Sequence[tuple[int, Unfit]]) -> None:
+        now_ms, clock = self._now_ms(), self._clock()
+        rows: list[Row] = []
+        released: list[int] = []
+        for id, item in held:
+            message = Message(item.topic, item.payload, 0, 0, False, item.late, 0)
+            more, bad = self._admission.admit(message, now_ms, clock.trusted, item.received_at_ms)
+            rows += more
+            if bad is None:
+                released.append(id)
+        self._outbox.take(
+            rows, [], now_ms, clock, cut=False, certificates=self._admission.learnt,
+            released=released,
+        )  # fmt: skip
+        self._admission.learnt.clear()
+        log.info(
+            "tried again",
+            extra={"released": len(released), "still_held": len(held) - len(released)},
+        )
+
+    def hours_off(self) -> dict[str, int]:
+        """Topics whose devices send local time as UTC, and by how many hours. Any thread."""
+        return self._admission.hours_off.found(self._now_ms())
 
     def _announce(self) -> None:
         """Send this connection's sentinel through the same queue that the devices' messages

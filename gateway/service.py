@@ -97,6 +97,7 @@ def _parts(
         now_ms=now_ms,
         clock=clock,
         full=lambda: receiver.full,
+        hours_off=lambda: receiver.hours_off(),
         stop=halt,
     )
     receiver = Receiver(
@@ -114,6 +115,7 @@ def _parts(
         users_changed=devices.Watch(settings).changed,
         stop=halt,
         foreign=foreign.load(),
+        offsets_file=Path(settings.offsets_file) if settings.offsets_file else None,
     )
     return receiver, uplink, halt
 

@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit_bytes: int = 2 << 30
     disk_reserve_bytes: int = 256 << 20
     edge_stream_bytes: int = 256 << 20  # cap of the edge broker's message stream
+    offsets_file: str = ""  # hours by which devices' local time is ahead of UTC
     modbus_file: str = ""  # controllers to ask, and their registers; "" where there are none
     lan_page_port: int = 0  # 0: nothing is served
     lan_host: str = "127.0.0.1"

@@ -121,6 +121,7 @@ class Uplink:
         now_ms: Callable[[], int],
         clock: Callable[[], Clock],
         full: Callable[[], bool],
+        hours_off: Callable[[], dict[str, int]] = dict,
         stop: threading.Event,
         first_resend_s: float = FIRST_RESEND_S,
     ) -> None:
@@ -134,6 +135,7 @@ class Uplink:
         self._now_ms = now_ms
         self._clock = clock
         self._full = full
+        self._hours_off = hours_off
         self._stop = stop
         self._pin = StorePin(Path(settings.store_id_file))
         self._events: SimpleQueue[Event] = SimpleQueue()
@@ -338,8 +340,13 @@ class Uplink:
                 refused=len(self._outbox.refused()),
                 config=status_v1.Config(config.store, config.m) if config else None,
                 configs_refused=self._configured.refused,
+                hours_off=self._shown_hours_off(),
             )
         )
+
+    def _shown_hours_off(self) -> dict[str, int]:
+        short = [(topic, h) for topic, h in self._hours_off().items() if len(topic) <= 200]
+        return dict(short[: status_v1.MAX_HOURS_OFF])
 
     def _housekeeping(self) -> None:
         at_s = monotonic()

@@ -7,6 +7,7 @@ is stored, forgotten or judged because of it.
 import msgspec
 
 MAX_PAYLOAD = 1 << 14
+MAX_HOURS_OFF = 10
 
 
 class BadStatus(Exception):
@@ -43,6 +44,7 @@ class Status(msgspec.Struct, frozen=True):
 
     ``oldest_ms``, ``newest_ms``: measured times of what is not yet receipted, None when
     nothing waits. ``full_in_h`` at the rate of the last minutes, None when it does not fill.
+    ``hours_off``: topics of devices that send local time as UTC, at most ``MAX_HOURS_OFF``.
     ``configs_refused`` since the start: unsigned, altered, older or another gateway's.
     """
 
@@ -59,6 +61,7 @@ class Status(msgspec.Struct, frozen=True):
     refused: int = 0
     config: Config | None = None
     configs_refused: int = 0
+    hours_off: dict[str, int] = {}
 
 
 _encoder = msgspec.json.Encoder()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -495,3 +496,29 @@ def test_what_a_device_said_of_itself_is_kept_with_the_commit_and_read_at_the_ne
 
     with open_outbox(tmp_path) as outbox:
         assert outbox.certificates() == {"spBv1.0/*/x": b"second"}
+
+
+def test_what_is_released_leaves_quarantine_with_the_commit_that_takes_its_readings(
+    outbox: Outbox,
+) -> None:
+    outbox.take([], [unfit(b"a"), unfit(b"b")], NOW, CLOCK, cut=False)
+    [(first, item), (second, _)] = outbox.held([1, 2, 9], [])
+    assert (item.payload, item.late) == (b"a", False)
+
+    outbox.take([row(NOW)], [], NOW, CLOCK, cut=False, released=[first])
+
+    assert [id for id, _ in outbox.held([first, second], [item.topic])] == [second]
+    assert outbox.quarantined()[0] == 1
+
+
+def test_what_an_earlier_version_kept_in_quarantine_may_have_been_late(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as outbox:
+        outbox.take([], [unfit(b"a")], NOW, CLOCK, cut=False)
+        path = outbox.path
+    db = apsw.Connection(str(path))
+    db.execute("ALTER TABLE quarantine DROP COLUMN late")
+    db.close()
+
+    with open_outbox(tmp_path) as outbox:
+        [(_, item)] = outbox.held([1], [])
+        assert item.late
