@@ -16,6 +16,7 @@ from domain.prediction import FREEZE, HIGH, Trend, trend
 from domain.profile import Limit, ResolvedRule, level
 from domain.reading import NOT_VALID, Columns, ProbeId, Quality, Series
 from domain.room import Standing
+from domain.room_limits import seen_by
 from domain.room_state import SampleState, probe_of, quantity_of, source_of
 from domain.rulebook import LimitRule, OtherRule, giver, limit_rules, other_rules
 from domain.screening import LOOK_AHEAD, SAMPLES
@@ -181,7 +182,7 @@ class _Room:
             code=code,
             level=fact.level if fact else level(code),
             status=status,
-            limit=self._limit(code),
+            limit=self._limit(code, source),
             book=book,
             commodity=giver(book, self.rule.commodities),
             changed=code in self.rule.overrides,
@@ -223,11 +224,11 @@ class _Room:
         wanted = frozenset(causes)
         return tuple(pause for pause in self.pauses if pause.cause in wanted)
 
-    def _limit(self, code: str) -> Limit | None:
-        """As in force now; as the rule has it while it is off."""
+    def _limit(self, code: str, source: str = "") -> Limit | None:
+        """As in force now, for the probe that decides; as the rule has it while it is off."""
         now = next((one for one, _ in self.standing.regime.limits if one.code == code), None)
         if now is not None:
-            return now
+            return seen_by(probe_of(source), now, self.standing.known, self.at)
         others = (self.resolved.chilling, self.resolved.humidity)
         found = next((one for one in others if one is not None and one.code == code), None)
         return found or self.resolved.limit(code)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from domain.dose import DoseState, DoseStretch, advance_dose
 from domain.heard import Heard
 from domain.limits import Bounds, LimitState, advance_limits
+from domain.plan import Plan
 from domain.prediction import (
     DOOR_SHUT_MS,
     FREEZE,
@@ -42,27 +43,30 @@ def limits(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
 
 
 def _of_slow(heard: Heard, source: str, bounds: Sequence[Bounds]) -> Sequence[Bounds]:
-    """The stretches as a probe sees them that shows late what the air did: its time constant is
-    off each delay, which stays one interval at least (alarm practice, section 7). What copies an
-    outside rule keeps its delay."""
-    lags = heard.known.lags(probe_of(source))
+    """The stretches as a probe sees them that shows late what the air did."""
+    probe = probe_of(source)
+    lags = heard.known.lags(probe)
     if not lags:
         return bounds
     edges = {b.from_ms for b in bounds} | {at for at, _ in lags if heard.slice.holds(at)}
     found: list[Bounds] = []
     for at in sorted(edges):
         held = next(b for b in reversed(bounds) if b.from_ms <= at)
-        lag_ms = next((lag_ms for since, lag_ms in reversed(lags) if since <= at), 0)
-        least_ms = heard.known.rule_at(at).interval_ms
-        limits = tuple((_sooner(x, lag_ms, least_ms), paused) for x, paused in held.limits)
+        limits = tuple(
+            (seen_by(probe, limit, heard.known, at), paused) for limit, paused in held.limits
+        )
         found.append(replace(held, from_ms=at, limits=limits))
     return found
 
 
-def _sooner(limit: Limit, lag_ms: int, least_ms: int) -> Limit:
-    if not limit.delay_ms or limit.code.startswith(OUTSIDE_RULES):
+def seen_by(probe: str, limit: Limit, known: Plan, at_ms: int) -> Limit:
+    """With the probe's time constant off the delay, which stays one interval at least (alarm
+    practice, section 7). What copies an outside rule keeps its delay."""
+    lag_ms = next((lag for since, lag in reversed(known.lags(probe)) if since <= at_ms), 0)
+    if not lag_ms or not limit.delay_ms or limit.code.startswith(OUTSIDE_RULES):
         return limit
-    return replace(limit, delay_ms=min(limit.delay_ms, max(limit.delay_ms - lag_ms, least_ms)))
+    least_ms = known.rule_at(at_ms).interval_ms
+    return replace(limit, delay_ms=max(limit.delay_ms - lag_ms, least_ms))
 
 
 def humidity(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:

@@ -164,6 +164,9 @@ def _rule_page(
         intervals=INTERVALS_S,
         commodities=sorted(COMMODITIES.values(), key=lambda one: (one.category, one.key)),
         goods=goods,
+        apart=[COMMODITIES[key] for key in goods if key in COMMODITIES]
+        if refused is not None and refused.field == "commodities" and len(goods) > 1
+        else [],
         typed=typed,
         refused=refused,
     )

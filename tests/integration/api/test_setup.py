@@ -167,6 +167,19 @@ def test_an_impossible_rule_is_said_on_the_page_with_its_field(
     assert f"<b>{named}" in refused(doer, "/rooms/berry/rules/new", {**RULE, **wrong})
 
 
+def test_goods_that_no_temperature_suits_are_refused_with_the_band_of_each(
+    doer: httpx.Client,
+) -> None:
+    goods: Fields = {"profile": "CU", "commodities": ["cucumber", "broccoli"]}
+
+    answer = sent(doer, "/rooms/berry/rules/new", {**RULE, **goods})
+
+    assert answer.status_code == 422
+    assert "keep them in different rooms" in answer.text
+    assert "Cucumber 10–12.5" in answer.text
+    assert "Broccoli 0–1" in answer.text
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "named"),
     [

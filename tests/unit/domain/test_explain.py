@@ -366,3 +366,14 @@ def test_an_engine_with_checkpoints_explains_as_a_fresh_one_does(seed: int, samp
     kept = explained(readings, at_ms=at_ms, engine=engine)
 
     assert kept == _of(room, at_ms)
+
+
+def test_of_a_slow_probe_the_shorter_delay_is_the_one_that_is_said() -> None:
+    slow = act(-10, "probe_lag", probe="p1", lag_ms=900_000)
+
+    pending = the("WARN_HIGH", explained(steady(5, 10), slow, until=10))
+
+    assert pending.status == "pending"
+    assert minute(pending.due_ms) == 15
+    assert pending.limit is not None
+    assert pending.limit.delay_ms == 900_000
