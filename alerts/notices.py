@@ -19,8 +19,15 @@ from domain.incident import DAY_MS, RoomSeen, RoomState, link_due
 from domain.message import ONE_PART, compose, reply_code
 from domain.reading import RoomId
 from store.facts import SqlFactsStore
-from store.notices import KeptReply, NewNotice, OpenIncident, SilentLink, SqlNoticesStore
-from store.notices.writer import LAST_ALIVE, TELL_FROM
+from store.notices import (
+    LAST_ALIVE,
+    KeptReply,
+    NewNotice,
+    OpenIncident,
+    SilentLink,
+    SqlNoticesStore,
+)
+from store.notices.writer import TELL_FROM
 from store.records.ports import Person, RecordsReader, Silence
 
 NEVER_TELL_AFTER_MS = 45 * DAY_MS  # what ended so long ago is for the record alone

@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from api.context import Context, InContext
 from api.pipeline import pipeline_now
 from api.replies import reply
+from store.notices import LAST_ALIVE
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,9 +18,13 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(context: InContext) -> Response:
-    """503 names the parts that other roles have not made yet; why is for those signed in."""
+    """503 names the parts that other roles have not made yet; why is for those signed in.
+    ``alive_s``: how long ago the alerts role last said that it judges, for ``coldtrail watchdog``."""
     missing = list(context.sources.missing())
-    return reply({"ready": not missing, "missing": missing}, 503 if missing else 200)
+    alive_ms = context.sources.notices.ask(lambda reader: reader.about(LAST_ALIVE))
+    alive_s = None if alive_ms is None else max(0, context.now_ms() - alive_ms) // 1000
+    answer = {"ready": not missing, "missing": missing, "alive_s": alive_s}
+    return reply(answer, 503 if missing else 200)
 
 
 @router.get("/metrics")

@@ -17,7 +17,7 @@ from cyclopts.types import ExistingFile
 from rich.console import Console
 from rich.table import Table
 
-from coldtrail import gateway_commands, settings
+from coldtrail import gateway_commands, settings, sms_commands
 from coldtrail.settings import DEFAULT_PORT_BASE, Installation
 
 Data = Annotated[Path, Parameter(name="--data", help="The data folder, made by `init`.")]
@@ -28,6 +28,7 @@ app = App(
     help_format="plaintext",
 )
 app.command(gateway_commands.app)
+app.command(sms_commands.app)
 HERE = Path()
 
 
@@ -491,6 +492,31 @@ def verify(file: ExistingFile, /, *, public_key: ExistingFile | None = None) -> 
     from traceability.certificate import main as check_certificate
 
     raise SystemExit(check_certificate(file, public_key))
+
+
+@app.command
+def watchdog(file: ExistingFile, /) -> None:
+    """One look from outside, for cron: tell by a channel of its own when Coldtrail is silent.
+
+    Ends with 0 when all is well, 1 when it is silent, 3 when nobody could be told of it.
+
+    Parameters
+    ----------
+    file
+        TOML: url, people, channel; see docs/operations.md.
+    """
+    from coldtrail.clock import machine_ms
+    from coldtrail.watchdog import look
+
+    looked = look(file, machine_ms)
+    for one in looked.untold:
+        print(f"not told: {one}", file=sys.stderr)
+    if looked.why:
+        print(looked.why)
+    if looked.untold:
+        raise SystemExit(3)
+    if looked.why:
+        raise SystemExit(1)
 
 
 @app.command

@@ -16,6 +16,7 @@ _DOMAIN = re.compile(r"(?<=[A-Za-z0-9])[.．。](?=[A-Za-z])")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f【】\[\]{}$]")
 # What may go from a value that is too long, before its end is cut off.
 _SHORTER = (
+    (re.compile(r"^\d\d-\d\d (?=\d\d:)"), ""),
     (re.compile(r"^请?(立即)?"), ""),
     (re.compile(r"约\d+小时后"), "将"),
     (re.compile(r"(?<=.)(和|或|、|, | or | and ).*$"), ""),
@@ -166,6 +167,18 @@ TEMPLATES: Mapping[str, Template] = {
             "Cold chain platform: the channel ${place} has not answered since ${since}. Check it soon",
             "冷链平台：通知通道${place}自${since}起没有应答，请尽快检查该通道",
             "Cold chain platform: the channel ${place} has not answered since ${since}. Check it soon",
+        ),
+        *_pair(
+            "watchdog",
+            "冷链平台${place}自${since}起没有应答，报警可能发不出，请尽快检查服务器",
+            "The platform ${place} has not answered since ${since}; alarms may not be told. Check it",
+            "冷链平台${place}自${since}起没有应答，报警可能发不出，请尽快检查服务器",
+            "The platform ${place} has not answered since ${since}; alarms may not be told. Check it",
+        ),
+        *_pair(
+            "watchdog-over",
+            "冷链平台${place}已恢复应答，中断自${since}起",
+            "The platform ${place} answers again; it was silent since ${since}",
         ),
         *_pair(
             "test",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from store.migrate import open_reader, open_writer
 from store.notices import migrations
-from store.notices.reader import SqlNoticesReader
+from store.notices.reader import LAST_ALIVE, SqlNoticesReader
 from store.notices.schema import VERSION
 from store.notices.writer import (
     Charge,
@@ -17,6 +17,7 @@ from store.notices.writer import (
 )
 
 __all__ = [
+    "LAST_ALIVE",
     "Charge",
     "KeptReply",
     "NewNotice",

@@ -11,6 +11,7 @@ from domain.reading import RoomId
 from store.notices import schema as t
 
 PAGE_ROWS = 1_000
+LAST_ALIVE = "last_alive_ms"  # when alerts last said that it judges
 
 
 class SqlNoticesReader:
@@ -25,6 +26,10 @@ class SqlNoticesReader:
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         with self._engine.connect() as connection:
             return connection.execute(query).all()
+
+    def about(self, key: str) -> int | None:
+        rows = self._rows(select(t.about.c.value).where(t.about.c.key == key))
+        return int(rows[0].value) if rows else None
 
     def notices(
         self, room: RoomId | None = None, limit: int = 200

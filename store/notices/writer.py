@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from store.notices import schema as t
 from store.notices.reader import SqlNoticesReader
 
-TELL_FROM, LAST_ALIVE = "tell_from_ms", "last_alive_ms"
+TELL_FROM = "tell_from_ms"
 PAGE_ROWS = 1_000
 FINAL = ("delivered", "failed")  # receipts after which nothing more is heard
 
@@ -106,10 +106,6 @@ class SqlNoticesStore(SqlNoticesReader):
         self._release()
 
     # --- settings of the file itself
-
-    def about(self, key: str) -> int | None:
-        rows = self._rows(select(t.about.c.value).where(t.about.c.key == key))
-        return int(rows[0].value) if rows else None
 
     @stamina.retry(on=OperationalError, timeout=60)
     def put_about(self, key: str, value: int, *, keep: bool = False) -> None:

@@ -48,6 +48,7 @@ def test_a_value_is_never_empty_never_too_long_and_never_a_link(value: str, most
         pytest.param("请立即调高设定", 6, "调高设定", id="courtesy-goes-first"),
         pytest.param("约2小时后超温", 6, "将超温", id="the-future-stays-the-future"),
         pytest.param("请查设备和网络", 5, "查设备", id="the-second-half-goes"),
+        pytest.param("06-01 13:32", 6, "13:32", id="of-an-instant-the-hour-stays"),
         pytest.param("东村3号库南侧冷藏间", 6, "东村3号库南", id="the-end-is-cut"),
         pytest.param("  ", 6, "-", id="nothing-is-a-dash"),
     ],
