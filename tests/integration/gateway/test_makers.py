@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import quarantine
 from tests.integration.gateway.rig import now_ms, running
 from tests.support.servers import wait_until
 from tests.support.sparkplug import metric, payload
@@ -90,3 +91,37 @@ def test_what_no_decoder_understands_is_kept_with_its_topic_and_acknowledged(
 
         assert server.statuses[-1].quarantined == 3
         assert not server.stored
+
+
+def test_a_decoder_of_another_package_that_fails_costs_its_own_messages_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    info = package / "acme_decoder-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-decoder\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[coldtrail.decoders]\nacme = acme_decoder:decode\n")
+    (package / "acme_decoder.py").write_text(
+        "from gateway.decoders.reading import DeviceReading, OtherTopic\n"
+        "def decode(topic, payload, received_at_ms):\n"
+        "    if not topic.startswith('acme/'):\n"
+        "        raise OtherTopic\n"
+        "    if payload == b'exit':\n"
+        "        raise SystemExit(3)\n"
+        "    count = round(float(payload) * 100)\n"
+        "    return [DeviceReading(topic, False, 'temperature', count, received_at_ms, False)]\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    with running(tmp_path) as (rig, server, device):
+        rig.gateway.start()
+        for number, said in enumerate((b"warm", b"exit", b"4.2", b"\xff")):
+            device.send(number, f"acme/{number}", said)
+        device.say(9, "devices/a/readings", {"temperature": 5})
+
+        wait_until(lambda: server.has(2), 30, "the good ones are stored")
+        assert {p for p, _, _ in server.stored} == {"mqtt:gw-1:acme/2", "mqtt:gw-1:a"}
+        wait_until(lambda: device.acknowledged == {0, 1, 2, 3, 9}, 20, "all are acknowledged")
+        reasons = [h.reason for h in quarantine.listed(rig.settings.outbox_path)]
+        assert all(reason.startswith("decoder acme failed: ") for reason in reasons)
+        assert len(reasons) == 3
+        assert not rig.gateway.ended
