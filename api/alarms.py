@@ -7,6 +7,7 @@ from typing import Any
 from api.context import Context
 from domain.reading import RoomId
 from store.facts_ports import StoredFact
+from store.records.ports import RecordsReader
 
 DAY_MS = 24 * 3600 * 1000
 MOST_FACTS = 1_000
@@ -30,8 +31,13 @@ NOTHING_SAID = Said()
 
 def what_was_said(context: Context, room: RoomId | None = None) -> dict[str, Said]:
     """By fact id."""
+    return said_in(context.records, room)
+
+
+def said_in(records: RecordsReader, room: RoomId | None = None) -> dict[str, Said]:
+    """By fact id."""
     notes: dict[str, dict[str, Any]] = {}
-    for note in reversed(context.records.cases(room)):
+    for note in reversed(records.cases(room)):
         one = notes.setdefault(str(note["fact_id"]), {"disposition": {}})
         said: Mapping[str, Any] = note["said"]
         dispositions = {**one["disposition"], **said.get("disposition", {})}

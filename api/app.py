@@ -28,6 +28,7 @@ from api.console import (
     reference_pages,
     setup_pages,
     signin,
+    try_pages,
 )
 from api.console.language import Words
 from api.console.pages import page, words_of
@@ -47,7 +48,7 @@ MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
 PAGES = (
     assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, explain_pages,
-    lot_pages, pipeline_pages, probe_pages, reference_pages,
+    try_pages, lot_pages, pipeline_pages, probe_pages, reference_pages,
 )  # fmt: skip
 
 

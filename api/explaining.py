@@ -6,7 +6,6 @@ records; without facts it only takes longer.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -27,7 +26,7 @@ from store.facts import SqlFactsReader
 from store.facts_ports import StoredFact
 from store.ports import ReadingReader
 from store.records.ports import RecordsReader
-from store.room_input import actions_of, read_room, rules_of
+from store.room_input import actions_of, by_probe, read_room, rules_of
 
 MOST_ARRIVALS = 20_000  # more than this since the checkpoints: the beginning is nearer
 
@@ -45,12 +44,10 @@ def explanation(
     if not rules:
         return None
     assigned = records.assignments(room)
-    series: dict[ProbeId, list[Series]] = defaultdict(list)
-    for one in readings.series():
-        series[one.probe].append(one)
+    series_of = by_probe(readings)
 
     def read(from_ms: int, to_ms: int) -> Mapping[Series, Columns]:
-        return read_room(readings, lambda probe: series.get(probe, ()), assigned, from_ms, to_ms)
+        return read_room(readings, series_of, assigned, from_ms, to_ms)
 
     actions = actions_of(records, room, assigned)
     probes = {one.probe for one in assigned}

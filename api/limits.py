@@ -25,11 +25,21 @@ class LimitInForce:
     changed: bool  # an override moved it
 
 
+def as_rule(version: RuleVersion) -> Rule:
+    """As the rules are asked."""
+    return Rule(
+        str(version.m),
+        version.from_ms,
+        version.profile,
+        tuple(version.commodities),
+        version.interval_s,
+        version.overrides,
+    )
+
+
 def limits_in_force(rule: RuleVersion) -> list[LimitInForce]:
     """Empty for a rule that this program's profiles cannot resolve any more."""
-    asked = Rule(
-        str(rule.m), rule.from_ms, rule.profile, rule.commodities, rule.interval_s, rule.overrides
-    )
+    asked = as_rule(rule)
     try:
         resolved = resolve(asked)
     except Impossible:

@@ -313,6 +313,72 @@ def explain(
         raise Failed(str(error)) from error
 
 
+@app.command(name="dry-run")
+def dry_run(
+    *rooms: str,
+    since: Annotated[str | None, Parameter("--from")] = None,
+    to: str | None = None,
+    profile: str | None = None,
+    commodity: list[str] | None = None,
+    interval_s: Annotated[int | None, Parameter("--interval")] = None,
+    set_: Annotated[list[str] | None, Parameter("--set", negative="")] = None,
+    bare: Annotated[bool, Parameter("--bare", negative="")] = False,
+    data: Data = HERE,
+    lang: Literal["zh", "en"] = "en",
+    as_json: Annotated[bool, Parameter("--json", negative="")] = False,
+) -> None:
+    """What another rule would have made of what is stored: alarms gained, lost, moved.
+
+    Nothing is written; `up` may run or not. What is left out stays as each room has it.
+
+    Parameters
+    ----------
+    rooms
+        Their ids; all when left out.
+    since
+        RFC 3339 with an offset, or milliseconds; 30 days before the end when left out.
+    to
+        Likewise; now when left out.
+    profile
+        For example MT. A room's own limits stay only with its profile.
+    commodity
+        May be given more than once; replaces the room's goods.
+    interval_s
+        Seconds between two readings.
+    set_
+        May be given more than once: WARN_HIGH.delay_min=45, CRIT_HIGH.limit_c=8,
+        WARN_LOW.hysteresis_c=1, defrost_total_min=60.
+    bare
+        Without the limits that the rooms have of their own.
+    lang
+        Of the words.
+    as_json
+        Everything, as `POST /api/v1/dry-run` has it.
+    """
+    from api.times import instant_ms
+    from coldtrail.dry_run import dry_run as run_dry
+    from coldtrail.dry_run import overrides_of
+    from coldtrail.explain import Unanswerable
+    from domain.dry_run import Proposal
+
+    installation = settings.load(data)
+    now_ms = installation.now_ms()()
+    try:
+        to_ms = now_ms if to is None else min(instant_ms(to), now_ms)
+        from_ms = to_ms - 30 * 86_400_000 if since is None else instant_ms(since)
+        also = overrides_of(set_ or ())
+    except ValueError as error:
+        raise Failed(str(error), 2) from error
+    if from_ms >= to_ms:
+        raise Failed("--from: not before --to", 2)
+    goods = None if commodity is None else tuple(commodity)
+    proposal = Proposal(profile, goods, interval_s, {} if bare else None, also)
+    try:
+        run_dry(installation, rooms, proposal, (from_ms, to_ms), lang, as_text=not as_json)
+    except Unanswerable as error:
+        raise Failed(str(error)) from error
+
+
 quarantine = App(name="quarantine", help="Messages that were not admitted, with their reasons.")
 app.command(quarantine)
 

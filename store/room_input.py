@@ -14,6 +14,14 @@ from store.records.ports import Assignment, RecordsReader
 SeriesOf = Callable[[ProbeId], Sequence[Series]]
 
 
+def by_probe(readings: ReadingReader) -> SeriesOf:
+    """Of every probe that ever said something, as of now."""
+    found: dict[ProbeId, list[Series]] = {}
+    for series in readings.series():
+        found.setdefault(series.probe, []).append(series)
+    return lambda probe: found.get(probe, ())
+
+
 def rules_of(records: RecordsReader, room: RoomId) -> list[Rule]:
     """Oldest first; of several from the same instant the one recorded last."""
     rules: dict[int, Rule] = {}

@@ -2,8 +2,32 @@
 
 from fastapi import APIRouter
 
-from api.v1 import alarms, lots, people, pipeline, places, probes, readings, rooms, signin, silences
+from api.v1 import (
+    alarms,
+    dry_runs,
+    lots,
+    people,
+    pipeline,
+    places,
+    probes,
+    readings,
+    rooms,
+    signin,
+    silences,
+)
 
 router = APIRouter(prefix="/api/v1")
-for part in (places, rooms, probes, readings, alarms, lots, pipeline, people, silences, signin):
+for part in (
+    places,
+    rooms,
+    dry_runs,
+    probes,
+    readings,
+    alarms,
+    lots,
+    pipeline,
+    people,
+    silences,
+    signin,
+):
     router.include_router(part.router)

@@ -16,13 +16,13 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import OperationalError
 
+from domain.continuity import continued
 from domain.judgement import Fact, Flag, Judgement, Pause
 from domain.reading import RoomId, Series
 from store.facts import schema as t
 from store.facts.reader import SqlFactsReader
 
 CORE = "1"  # version of the rules' code; a new one does not re-judge the past by itself
-FOREVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,30 +280,6 @@ class SqlFactsStore(SqlFactsReader):
 
 
 def carry(before: Sequence[_Kept], facts: Sequence[Fact]) -> list[tuple[Fact, _Kept | None]]:
-    """Each fact with the version it continues: ids go by the largest overlap of [began, cleared),
-    one to one."""
-    pairs = sorted(
-        (
-            (-shared, fact.fired_at_ms, old.id, i, j)
-            for i, fact in enumerate(facts)
-            for j, old in enumerate(before)
-            if old.fact.code == fact.code and (shared := _overlap(fact, old.fact)) > 0
-        ),
-    )
-    old_of: dict[int, _Kept] = {}
-    used: set[int] = set()
-    for _, _, _, i, j in pairs:
-        if i not in old_of and j not in used:
-            old_of[i] = before[j]
-            used.add(j)
-    return [(fact, old_of.get(i)) for i, fact in enumerate(facts)]
-
-
-def _overlap(one: Fact, other: Fact) -> int:
-    if one == other:
-        return FOREVER_MS  # unchanged: nothing fits better
-    ends = [
-        FOREVER_MS if f.cleared_at_ms is None else max(f.cleared_at_ms, f.began_at_ms + 1)
-        for f in (one, other)
-    ]
-    return min(ends) - max(one.began_at_ms, other.began_at_ms)
+    """Each fact with the version it continues."""
+    old_of = continued([(old.id, old.fact) for old in before], facts)
+    return [(fact, before[old_of[i]] if i in old_of else None) for i, fact in enumerate(facts)]
