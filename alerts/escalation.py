@@ -8,10 +8,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alerts.replies import Acknowledges, AsksTemperature, Meaning, Unclear, Unsubscribes, meaning
 from alerts.subjects import is_room, rooms_behind
 from domain.incident import DAY_MS, Contact
 from domain.reading import PersonId
+from domain.replies import Acknowledges, AsksTemperature, Meaning, Unclear, Unsubscribes, meaning
 from domain.roster import OnLadder, ladder
 from store.notices import KeptReply, OpenIncident
 from store.records.ports import Contact as Everyone

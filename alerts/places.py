@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 
 from alerts.subjects import TEST, is_room, rooms_behind
-from domain.commodity import COMMODITIES
 from domain.decision import Notice
 from domain.judgement import Rule
 from domain.message import Place
-from domain.profile import NEVER, resolve
+from domain.place import LONGEST_NAME, described
 from domain.reading import RoomId
 from store.records.ports import RecordsReader, Room, RuleVersion, Site
-
-LONGEST_NAME = 24  # beyond it the site's name is left out, so that a text stays in one part
 
 
 class Places:
@@ -69,15 +66,10 @@ class Places:
         site = self._sites.get(room.site)
         rules = self._records.rules(RoomId(id))
         newest = max(rules, key=lambda v: (v.from_ms, v.m), default=None)
-        goods = [COMMODITIES[c] for c in newest.commodities] if newest else []
-        return Place(
-            name_zh=_full(site.name_zh if site else "", room.name_zh or id, ""),
-            name_en=_full(site.name_en if site else "", room.name_en or id, " "),
-            goods_zh=goods[0].name_zh if goods else "",
-            goods_en=goods[0].name_en if goods else "",
-            more_zh="".join(f"、{c.name_zh}" for c in goods[1:]),
-            more_en="".join(f", {c.name_en}" for c in goods[1:]),
-            limits=limits(newest) if newest else {},
+        return described(
+            (room.name_zh or id, room.name_en or id),
+            (site.name_zh, site.name_en) if site else ("", ""),
+            _rule(newest) if newest else None,
         )
 
     def _beyond(self, subject: str) -> Place:
@@ -93,22 +85,5 @@ class Places:
         return Place(f"{zh}网关({len(rooms)}间库房)", f"{en} gateway ({len(rooms)} rooms)")
 
 
-def _full(site: str, room: str, between: str) -> str:
-    if not site or site in room or len(site) + len(room) > LONGEST_NAME:
-        return room
-    return f"{site}{between}{room}"
-
-
-def limits(rule: RuleVersion | Rule) -> dict[str, int]:
-    """Code to the one limit that it watches, in counts; two-sided rules are left out."""
-    resolved = resolve(
-        Rule(
-            "", rule.from_ms, rule.profile, tuple(rule.commodities), rule.interval_s, rule.overrides
-        )
-    )
-    found = {}
-    for limit in resolved.limits:
-        high, low = limit.high < NEVER, limit.low > -NEVER
-        if high != low:
-            found[limit.code] = limit.high if high else limit.low
-    return found
+def _rule(v: RuleVersion) -> Rule:
+    return Rule("", v.from_ms, v.profile, tuple(v.commodities), v.interval_s, v.overrides)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 
 import msgspec
 
@@ -97,15 +96,7 @@ class RoomWatch:
 
     def known(self, now_ms: int) -> Judgement:
         """What is true at ``now_ms``, without what clock rules are yet to say."""
-        facts = tuple(
-            replace(f, cleared_at_ms=None)
-            if f.cleared_at_ms is not None and f.cleared_at_ms > now_ms
-            else f
-            for f in self.judgement.facts
-            if f.fired_at_ms <= now_ms
-        )
-        pauses = tuple(p for p in self.judgement.pauses if p.from_ms <= now_ms)
-        return Judgement(facts, pauses, self.judgement.flags)
+        return self.judgement.known_at(now_ms)
 
     def wake_ms(self) -> int | None:
         """The next moment at which ``known`` changes by itself, or the horizon comes near."""
@@ -114,10 +105,9 @@ class RoomWatch:
     def _next_moment(self, now_ms: int) -> int | None:
         if not self.governed:
             return None
-        moments = [f.fired_at_ms for f in self.judgement.facts]
-        moments += [f.cleared_at_ms for f in self.judgement.facts if f.cleared_at_ms is not None]
-        moments.append(self.horizon_ms - 3_600_000)
-        return min((m for m in moments if m > now_ms), default=None)
+        moment = self.judgement.next_moment_ms(now_ms)
+        look_again_ms = max(self.horizon_ms - 3_600_000, now_ms + 1)
+        return look_again_ms if moment is None else min(moment, look_again_ms)
 
     def rule_of(self, at_ms: int) -> str:
         """Change number and SHA-256 of the limits in force."""

@@ -4,6 +4,9 @@ gammu-smsd takes a file from ``outbox``, sends it, and moves it to ``sent`` or `
 comes in it writes to ``inbox``. The note in a file's name is made from the message's key, so that
 a file that lies there already, waiting or sent, is not written a second time. A reply is moved to
 ``read`` after the callback has returned.
+
+gammu-smsd needs ``transmitformat = unicode``: without that line 1.42 sends every Chinese
+character as a question mark.
 """
 
 import logging
@@ -49,7 +52,7 @@ class GammuChannel:
             self._thread.start()
 
     def send(self, message: Outgoing) -> Sent:
-        note = "ct" + blake2b(message.key.encode(), digest_size=10).hexdigest()
+        note = _note(message.key)
         try:
             if not any(self._lies_in(f, note) for f in (self._outbox, self._sent, self._error)):
                 self._put(message, note)
@@ -65,6 +68,13 @@ class GammuChannel:
             raise TryLater(f"gammu-smsd's folders: {error}") from error
         if not self._outbox.is_dir() or (began and time.time() - min(began) > LEFT_LYING_S):
             raise TryLater("gammu-smsd leaves what is in its outbox")
+
+    def take_back(self, key: str) -> bool:
+        """True when the message was never put, or lay there unsent and is gone."""
+        note = _note(key)
+        if (lies := self._lies_in(self._outbox, note)) is not None:
+            lies.unlink(missing_ok=True)
+        return not any(self._lies_in(f, note) for f in (self._outbox, self._sent, self._error))
 
     def close(self) -> None:
         self._closing.set()
@@ -121,6 +131,10 @@ class GammuChannel:
             self._read.mkdir(exist_ok=True)
             for path in paths:
                 path.rename(self._read / path.name)
+
+
+def _note(key: str) -> str:
+    return "ct" + blake2b(key.encode(), digest_size=10).hexdigest()
 
 
 def _text(raw: bytes) -> str:

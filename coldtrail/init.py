@@ -177,6 +177,8 @@ def gateway_toml(gateway: NewGateway, first: bool, at: int | None = None) -> str
         "id": f'"{gateway.id}"',
         "partition": str(partition(gateway.id) if at is None else at),
         "clock_trust": '"host"',
+        "alarm_command": "",
+        "sms_folder": "",
         "uplink_url": f'"{gateway.uplink_url}"' if gateway.uplink_url else "",
         "cut_every_s": f"{gateway.cut_every_s:g}" if gateway.cut_every_s != 1 else "",
     }
@@ -194,6 +196,8 @@ GATEWAY_COMMENTS = {
     "clock_trust": '"host": this machine keeps its clock right by itself. On a small computer in a\n'
     'village use "kernel": the clock is trusted only while the kernel says it is synchronised.',
     "cut_every_s": "cut_every_s = 60    # on a metered link: fewer, larger batches",
+    "alarm_command": 'alarm_command = ["/usr/local/bin/siren"]   # called: ROOM CODE LEVEL on|off',
+    "sms_folder": 'sms_folder = "/var/spool/gammu"            # a modem beside it, for a link that is down',
 }
 
 HEAD = """\

@@ -50,7 +50,8 @@ class Clock(Table, frozen=True):
 class Gateway(Table, frozen=True):
     """One ``[[gateway]]``. ``clock_trust`` overrides ``[clock] trust`` for this one;
     ``uplink_url`` is the central broker as this gateway reaches it, when not directly;
-    ``modbus`` is a file of controllers and their registers (docs/devices.md)."""
+    ``modbus`` is a file of controllers and their registers (docs/devices.md).
+    ``alarm_command`` switches a relay; ``sms_folder`` is gammu-smsd's, where there is a modem."""
 
     id: GatewayName
     partition: Annotated[int, msgspec.Meta(ge=0, le=63)]
@@ -61,6 +62,10 @@ class Gateway(Table, frozen=True):
     cut_every_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.0
     window_bytes_live: Annotated[int, msgspec.Meta(ge=4096)] = 256 * 1024
     window_bytes_backlog: Annotated[int, msgspec.Meta(ge=4096)] = 512 * 1024
+    alarm_command: list[str] = []
+    alarm_warnings: bool = False
+    sms_folder: str = ""
+    sms_after_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
 
 
 class Ingest(Table, frozen=True):
@@ -392,6 +397,11 @@ class Installation:
             modbus_file=self.path(g.modbus),
             lan_page_port=edge.port(2),
             lan_host=self.file.network.listen,
+            alarms_file=str(edge.home / "alarms.json"),
+            alarm_command=g.alarm_command,
+            alarm_warnings=g.alarm_warnings,
+            sms_folder=self.path(g.sms_folder),
+            sms_after_s=g.sms_after_s,
         )
 
     def ingest_settings(self) -> "ingest.settings.Settings":
@@ -408,6 +418,7 @@ class Installation:
                     id=g.id,
                     partition=g.partition,
                     keys={g.kid: str(self.keys / f"tag-{g.id}-{g.kid}.key")},
+                    tells_people=bool(g.sms_folder),
                 )
                 for g in (edge.gateway for edge in self.known_edges())
             ],

@@ -118,6 +118,13 @@ class RoomEngine:
         readings = read(max(after_ms + 1, 0), horizon_ms + 1)
         return stand(state, readings, known, Slice(after_ms, horizon_ms)), judgement
 
+    def forget(self, before_ms: int) -> None:
+        """For where the past is not kept: facts that ended before the last checkpoint at or
+        before this are told no more. What was touched earlier may be judged from nothing."""
+        first = bisect_right(self._kept, before_ms, key=lambda checkpoint: checkpoint.at_ms) - 1
+        if first > 0:
+            self._kept = [replace(self._kept[first], found=Found()), *self._kept[first + 1 :]]
+
     def checkpoints(self) -> list[Checkpoint]:
         """Oldest first; keep them all, or none."""
         return list(self._kept)

@@ -5,7 +5,7 @@ actions. Nothing in these values depends on the order of arrival.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.reading import Columns, Series
@@ -90,3 +90,21 @@ class Judgement:
     facts: tuple[Fact, ...]
     pauses: tuple[Pause, ...]
     flags: tuple[Flag, ...]
+
+    def known_at(self, now_ms: int) -> "Judgement":
+        """Of a judgement that looks ahead, what is true at ``now_ms``: without what clock rules
+        are yet to say."""
+        facts = tuple(
+            replace(f, cleared_at_ms=None)
+            if f.cleared_at_ms is not None and f.cleared_at_ms > now_ms
+            else f
+            for f in self.facts
+            if f.fired_at_ms <= now_ms
+        )
+        return Judgement(facts, tuple(p for p in self.pauses if p.from_ms <= now_ms), self.flags)
+
+    def next_moment_ms(self, now_ms: int) -> int | None:
+        """When what is true changes by itself, without a reading."""
+        moments = [f.fired_at_ms for f in self.facts]
+        moments += [f.cleared_at_ms for f in self.facts if f.cleared_at_ms is not None]
+        return min((m for m in moments if m > now_ms), default=None)

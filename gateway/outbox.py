@@ -37,6 +37,7 @@ from wire.batch_v1 import (
     Clock,
     Header,
     digest,
+    open_batch,
     pack_readings,
     seal_batch,
     unpack_readings,
@@ -52,6 +53,7 @@ QUARANTINE_BYTES = 32 << 20
 QUARANTINE_SAMPLES = 100  # of one topic and reason; the rest are counted
 _CERTIFICATE = "certificate "  # of what is known, those that devices gave
 _NONE: Mapping[str, bytes] = MappingProxyType({})
+_BATCHES_A_PAGE = 20
 _QUARANTINE_ROW = 256  # bytes of a row and of what is remembered of it, besides its texts
 
 _SCHEMA = """
@@ -202,6 +204,7 @@ class Outbox:
         self._last_digest = b""
         self._previous: tuple[str, int] | None = None  # the epoch before, and its last seq
         self._pending = 0
+        self._reports: set[int] = set()  # of those that wait, the ones that carry no readings
         self._samples: dict[tuple[str, str], int] = {}
         self._quarantine_size = 0
         self._unfit_seen = 0
@@ -291,6 +294,65 @@ class Outbox:
                     "SELECT key, value FROM known WHERE key GLOB ?", (f"{_CERTIFICATE}*",)
                 )
             }
+
+    def report(self, body: bytes, now_ms: int, clock: Clock) -> None:
+        """Put events on disk as a batch of their own, which goes before everything else.
+        Raises ``Full``; then nothing was kept."""
+        with self._lock:
+            self.make_room(now_ms, clock)
+            epoch = self._epoch
+            was = (epoch.last_seq, self._last_digest)
+            try:
+                with self._transaction():
+                    made = self._append("event", body, 0, (now_ms, now_ms), now_ms, clock)
+            except (apsw.FullError, apsw.IOError) as error:
+                self._ballast.release()
+                epoch.last_seq, self._last_digest = was
+                raise Full(str(error)) from error
+            self._waiting[made.id] = made
+            self._reports.add(made.id)
+
+    def readings(self, since_ms: int) -> Iterator[list[Row]]:
+        """Everything held that was cut since, in pages, newest batches first; then what is in no
+        batch yet. Some of it may be older."""
+        before = LAST_MS
+        while True:
+            with self._lock:
+                page: list[tuple[int, bytes, int]] = self._db.execute(  # type: ignore[assignment]  # its columns
+                    "SELECT id, payload, readings FROM batch WHERE id < ? AND cut_at_ms >= ?"
+                    " ORDER BY id DESC LIMIT ?",
+                    (before, since_ms, _BATCHES_A_PAGE),
+                ).fetchall()
+            for id, payload, readings in page:
+                before = id
+                if readings:
+                    _, body = open_batch(payload, lambda _gw, _kid: self._sealer.key)
+                    yield list(_rows(body))
+            if len(page) < _BATCHES_A_PAGE:
+                break
+        with self._lock:
+            incoming: list[tuple[bytes]] = self._db.execute(  # type: ignore[assignment]  # its column
+                "SELECT body FROM incoming"
+            ).fetchall()
+        for (body,) in incoming:
+            yield list(_rows(body))
+
+    def mark(self) -> int:
+        """Names everything that is held now; see ``receipted``."""
+        with self._lock:
+            return self._last_id() + (2 if self._pending else 0)  # a cut makes one or two
+
+    def receipted(self, mark: int) -> bool:
+        """The server has all of what ``mark`` named."""
+        with self._lock:
+            first = next(iter(self._waiting), None)
+            cut = not self._pending or self._last_id() >= mark
+            return cut and (first is None or first > mark)
+
+    def idle(self) -> bool:
+        """No batch waits for a receipt."""
+        with self._lock:
+            return not self._waiting
 
     def pending(self) -> int:
         """Readings on disk that no batch holds yet."""
@@ -394,16 +456,16 @@ class Outbox:
     ) -> list[Waiting]:
         """Batches to send next on a lane, within ``room_bytes`` (one is always let through).
 
-        Live: newest first. Backlog: oldest first. Which lane a batch takes is decided when
+        Live: reports first, so that the server knows what people were told before it sees why,
+        then newest first. Backlog: oldest first. Which lane a batch takes is decided when
         it is sent: what was live and found no receiver in time becomes backlog. So does
         what a clock that was wrong has dated ahead, in its readings or when it was cut.
         """
         chosen: list[Waiting] = []
         room = room_bytes
         with self._lock:
-            batches = reversed(self._waiting.values()) if live else iter(self._waiting.values())
-            for batch in batches:
-                if live and batch.cut_at_ms < now_ms - 2 * LIVE_MS:
+            for batch in self._in_order(live):
+                if live and batch.readings and batch.cut_at_ms < now_ms - 2 * LIVE_MS:
                     break  # cut too long ago to hold anything of the present
                 if _is_live(batch, now_ms) is not live or batch.id in in_flight:
                     continue
@@ -414,6 +476,13 @@ class Outbox:
                 if room <= 0:
                     break
         return chosen
+
+    def _in_order(self, live: bool) -> Iterator[Waiting]:
+        if not live:
+            yield from self._waiting.values()
+            return
+        yield from (self._waiting[id] for id in sorted(self._reports))
+        yield from (b for b in reversed(self._waiting.values()) if b.readings)
 
     def payload(self, id: int) -> bytes | None:
         """The bytes of a batch, None when it was evicted meanwhile."""
@@ -449,6 +518,7 @@ class Outbox:
             ]
             for id in done:
                 del self._waiting[id]
+                self._reports.discard(id)
             self._unsaved = self._unsaved or bool(done)
             return done
 
@@ -587,6 +657,7 @@ class Outbox:
             self._waiting.pop(batch.id, None)
             self._parked.pop((lost.epoch, batch.seq), None)
         self._waiting[made.id] = made
+        self._reports.add(made.id)
         self._unsaved = True
         log.error(
             "readings without a receipt were given up for newer ones",
@@ -701,6 +772,7 @@ class Outbox:
     def _load_waiting(self, below: int) -> None:
         by_no = {epoch.no: epoch for epoch in self._epochs.values()}
         self._waiting.clear()
+        self._reports.clear()
         for row in self._db.execute(
             "SELECT id, epoch, seq, cut_at_ms, oldest_ms, newest_ms, readings, size FROM batch"
             " WHERE id > ? ORDER BY id",
@@ -710,6 +782,8 @@ class Outbox:
             epoch = by_no[batch.epoch]
             if batch.seq not in epoch.received and (epoch.name, batch.seq) not in self._parked:
                 self._waiting[batch.id] = batch
+                if not batch.readings:
+                    self._reports.add(batch.id)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -751,6 +825,8 @@ def _size(item: Unfit) -> int:
 
 
 def _is_live(batch: Waiting, now_ms: int) -> bool:
+    if not batch.readings:
+        return True
     just_cut = abs(batch.cut_at_ms - now_ms) <= 2 * LIVE_MS
     return just_cut and batch.newest_ms >= now_ms - LIVE_MS
 

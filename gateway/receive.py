@@ -287,6 +287,7 @@ class Receiver:
         clock: Callable[[], Clock],
         cut_every_s: float,
         linked: Callable[[], bool],
+        on_kept: Callable[[list[Row]], None],
         on_cut: Callable[[list[Waiting]], None],
         take_charge: Callable[[], None],
         stop: threading.Event,
@@ -299,7 +300,7 @@ class Receiver:
         self._clock = clock
         self._cut_every_s = cut_every_s
         self._linked = linked
-        self._on_cut = on_cut
+        self._on_kept, self._on_cut = on_kept, on_cut
         self._take_charge = take_charge
         self._users_changed = users_changed
         self._offsets = Offsets(offsets_file)
@@ -482,6 +483,8 @@ class Receiver:
             rows, unfit, now_ms, clock, cut=cut, certificates=self._admission.learnt
         )
         self._admission.learnt.clear()
+        if rows:
+            self._on_kept(rows)
         if cut:
             self._cut_at_s = monotonic()
         if made:

@@ -1,4 +1,7 @@
-"""A gateway, put together: one outbox, a receiver below it, an uplink above it."""
+"""A gateway, put together: one outbox, a receiver below it, an uplink above it.
+
+Beside them its own alarms and its page, which may fail without taking readings with them.
+"""
 
 import fcntl
 import gc
@@ -6,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +18,7 @@ from gateway import clock as clocks
 from gateway import device_http, devices, edge_broker, keys, lan
 from gateway.config import Configured
 from gateway.decoders import foreign
+from gateway.local_alarms import LocalAlarms
 from gateway.outbox import Outbox, Sealer
 from gateway.receive import Receiver
 from gateway.settings import Settings
@@ -43,11 +48,8 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             limit_bytes=settings.limit_bytes,
             disk_reserve_bytes=settings.disk_reserve_bytes,
         ) as outbox:
-            receiver, uplink, halt = _parts(settings, outbox, key, now_ms)
-            parts = [("receive", receiver.run), ("uplink", uplink.run)]
-            if settings.lan_page_port:
-                parts.append(("lan", _lan(settings, receiver, halt)))
-            parts += _modbus(settings, receiver, halt)
+            halt = threading.Event()
+            parts = _parts(settings, outbox, key, now_ms, halt)
             gc.freeze()  # what is loaded now lives as long as the process
             _run_until(stop, halt, parts)
 
@@ -75,22 +77,27 @@ def _lan(settings: Settings, receiver: Receiver, halt: threading.Event) -> Calla
 
 
 def _parts(
-    settings: Settings, outbox: Outbox, key: bytes, now_ms: Callable[[], int]
-) -> tuple[Receiver, Uplink, threading.Event]:
-    halt = threading.Event()
+    settings: Settings,
+    outbox: Outbox,
+    key: bytes,
+    now_ms: Callable[[], int],
+    halt: threading.Event,
+) -> list[tuple[str, Callable[[], None]]]:
+    """By name, what each runs until ``halt``."""
     boot = clocks.boot_id()
 
     def clock() -> Clock:
         return Clock(trusted=clocks.trusted(settings.clock_trust), boot=boot)
 
+    configured = Configured(
+        settings.id,
+        Path(settings.config_file) if settings.config_file else None,
+        keys.made_by(settings.server_key_file),
+    )
     uplink = Uplink(
         settings,
         outbox=outbox,
-        configured=Configured(
-            settings.id,
-            Path(settings.config_file) if settings.config_file else None,
-            keys.made_by(settings.server_key_file),
-        ),
+        configured=configured,
         key=key,
         password=keys.password(settings.uplink_password_file),
         version=_version(),
@@ -98,8 +105,19 @@ def _parts(
         clock=clock,
         full=lambda: receiver.full,
         hours_off=lambda: receiver.hours_off(),
+        alarms=lambda: alarms.active() if alarms else None,
         stop=halt,
     )
+    alarms = None
+    if settings.alarms_file:
+        alarms = LocalAlarms(
+            settings,
+            outbox=outbox,
+            configured=configured,
+            link=uplink,
+            now_ms=now_ms,
+            clock=clock,
+        )
     receiver = Receiver(
         gateway=settings.id,
         url=settings.edge_url,
@@ -110,6 +128,7 @@ def _parts(
         clock=clock,
         cut_every_s=settings.cut_every_s,
         linked=uplink.linked,
+        on_kept=alarms.arrived if alarms else lambda _rows: None,
         on_cut=lambda _batches: uplink.wake(),
         take_charge=lambda: _take_charge(settings),
         users_changed=devices.Watch(settings).changed,
@@ -117,7 +136,15 @@ def _parts(
         foreign=foreign.load(),
         offsets_file=Path(settings.offsets_file) if settings.offsets_file else None,
     )
-    return receiver, uplink, halt
+    parts: list[tuple[str, Callable[[], None]]] = [
+        ("receive", receiver.run),
+        ("uplink", uplink.run),
+    ]
+    if alarms is not None:
+        parts.append(("alarms", partial(alarms.run, halt)))
+    if settings.lan_page_port:
+        parts.append(("lan", _lan(settings, receiver, halt)))
+    return parts + _modbus(settings, receiver, halt)
 
 
 def _take_charge(settings: Settings) -> None:

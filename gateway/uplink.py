@@ -121,6 +121,7 @@ class Uplink:
         now_ms: Callable[[], int],
         clock: Callable[[], Clock],
         full: Callable[[], bool],
+        alarms: Callable[[], int | None],
         hours_off: Callable[[], dict[str, int]] = dict,
         stop: threading.Event,
         first_resend_s: float = FIRST_RESEND_S,
@@ -136,6 +137,7 @@ class Uplink:
         self._clock = clock
         self._full = full
         self._hours_off = hours_off
+        self._alarms = alarms
         self._stop = stop
         self._pin = StorePin(Path(settings.store_id_file))
         self._events: SimpleQueue[Event] = SimpleQueue()
@@ -147,6 +149,7 @@ class Uplink:
         self._save_at_s = monotonic() + SAVE_EVERY_S
         self._evict_at_s = monotonic()
         self._was_full = False
+        self._answered_s = monotonic()
         self._topic = {
             lane: topics.batch(settings.partition, settings.id, lane)
             for lane in ("live", "backlog")
@@ -157,6 +160,12 @@ class Uplink:
 
     def linked(self) -> bool:
         return self._up
+
+    def down_for_s(self) -> float:
+        """For how long the server has not been known to take what it is sent."""
+        if self._up and self._outbox.idle():
+            self._answered_s = monotonic()
+        return monotonic() - self._answered_s
 
     def wake(self) -> None:
         self._events.put(Event("wake"))
@@ -276,6 +285,7 @@ class Uplink:
         except Impossible as error:
             log.error("receipt for more than was cut, ignored", extra={"detail": str(error)})  # noqa: TRY400
             return
+        self._answered_s = monotonic()
         for id in done:
             self._in_flight.pop(id, None)
             self._attempts.pop(id, None)
@@ -341,6 +351,7 @@ class Uplink:
                 config=status_v1.Config(config.store, config.m) if config else None,
                 configs_refused=self._configured.refused,
                 hours_off=self._shown_hours_off(),
+                alarms=self._alarms(),
             )
         )
 

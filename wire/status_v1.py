@@ -45,6 +45,7 @@ class Status(msgspec.Struct, frozen=True):
     ``oldest_ms``, ``newest_ms``: measured times of what is not yet receipted, None when
     nothing waits. ``full_in_h`` at the rate of the last minutes, None when it does not fill.
     ``hours_off``: topics of devices that send local time as UTC, at most ``MAX_HOURS_OFF``.
+    ``alarms``: how many are active by the gateway's own judgement, None where it judges nothing.
     ``configs_refused`` since the start: unsigned, altered, older or another gateway's.
     """
 
@@ -62,6 +63,7 @@ class Status(msgspec.Struct, frozen=True):
     config: Config | None = None
     configs_refused: int = 0
     hours_off: dict[str, int] = {}
+    alarms: int | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -16,11 +16,13 @@ device = {folder}/modem
 [smsd]
 service = files
 logfile = {folder}/log
+debuglevel = 255
 inboxpath = {folder}/inbox/
 outboxpath = {folder}/outbox/
 sentsmspath = {folder}/sent/
 errorsmspath = {folder}/error/
 inboxformat = unicode
+transmitformat = unicode
 loopsleep = 1
 commtimeout = 1
 statusfrequency = 0

@@ -24,7 +24,7 @@ from domain.ranges import Ranges
 from gateway.edge_broker import User, config, users
 from gateway.settings import DeviceUser, Settings
 from tests.support.servers import free_port, require, wait_until
-from wire import hello_v1, receipt_v1, status_v1, tombstone_v1, topics
+from wire import events_v1, hello_v1, receipt_v1, status_v1, tombstone_v1, topics
 from wire.batch_v1 import Header, digest, open_batch, unpack_readings
 
 ROOT = Path(__file__).parents[3]
@@ -97,6 +97,7 @@ class Server:
         self.headers: list[tuple[Header, str]] = []
         self.payloads: list[bytes] = []
         self.statuses: list[status_v1.Status] = []
+        self.events: list[events_v1.Event] = []
         self._key = key
         self._epochs: dict[str, Ranges] = {}
         self._stones: dict[tuple[str, int], tombstone_v1.Tombstone] = {}
@@ -178,6 +179,8 @@ class Server:
             return
         if header.kind == "tombstone":
             self._stones[header.epoch, header.seq] = tombstone_v1.decode(body)
+        elif header.kind == "event":
+            self.events += events_v1.decode(body)
         else:
             for series, columns in unpack_readings(body):
                 for at_ms, count, quality in columns:
@@ -275,6 +278,7 @@ class Rig:
                 "store_id_file": str(folder / "store-id"),
                 "server_key_file": str(folder / "server.pub"),
                 "config_file": str(folder / "config.json"),
+                "alarms_file": str(folder / "alarms.json"),
                 "edge_users_file": str(folder / "users.conf"),
                 "edge_broker_pid_file": str(folder / "edge.pid"),
                 "edge_nats_url": f"nats://127.0.0.1:{self.nats_port}",

@@ -86,7 +86,7 @@ def uplink_to(broker: SilentBroker, folder: Path) -> Iterator[None]:
     )  # fmt: skip
     uplink = Uplink(
         settings, outbox=outbox, configured=Configured("gw-1", None, lambda _s, _m: False), key=KEY, password="p", version="0",  # noqa: S106 - nobody's
-        now_ms=lambda: now_ms, clock=lambda: Clock(trusted=True), full=lambda: False,
+        now_ms=lambda: now_ms, clock=lambda: Clock(trusted=True), full=lambda: False, alarms=lambda: None,
         stop=stop, first_resend_s=0.4,
     )  # fmt: skip
     thread = threading.Thread(target=uplink.run)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alerts.replies import (
+from domain.replies import (
     Acknowledges,
     AsksTemperature,
     Meaning,
