@@ -69,6 +69,7 @@ def _people(
         rooms_of={site.id: registry.rooms_of(site.id) for site in sites},
         roles=ROLES,
         languages=LANGUAGES,
+        ways=context.settings.channels,
         refused=refused,
         typed=typed,
     )
@@ -94,11 +95,24 @@ def _save(request: Request, form: FormData, context: Context, caller: Session) -
         field(form, "phone").replace(" ", "").replace("-", ""),
         field(form, "lang"),
         field(form, "quiet_hours") == "1",
+        _channels(form, context, known.get(id)),
     )
     for other in known.values():
         if other.phone == person.phone and other.id != person.id:  # a reply is known by its number
             raise Refused("phone", words_of(request)("people.phone_taken", name=other.name))
     context.records.put_person(person, by=caller.person, now_ms=context.now_ms())
+
+
+def _channels(form: FormData, context: Context, before: Person | None) -> tuple[str, ...]:
+    """As they were, where the form does not ask."""
+    if "channels" not in form:
+        return before.channels if before else ()
+    named = field(form, "channels").replace("，", ",").split(",")
+    named = [name.strip() for name in named if name.strip()]
+    known = context.settings.channels
+    if unknown := sorted(set(named) - set(known)):
+        raise Refused("channels", f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+    return tuple(named)
 
 
 def _duty(form: FormData) -> Duty:

@@ -6,19 +6,25 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.channels import carried, totals, ways_now
 from api.console.pages import page
 from api.context import Context, InContext
 from api.pipeline import pipeline_now
 
 router = APIRouter(include_in_schema=False)
 
+MONTHS = 3  # of what was carried, on the page; the API has all
+
 
 @router.get("/pipeline")
 async def pipeline(request: Request, context: InContext) -> Response:
-    readings = context.sources.readings
+    readings, notices = context.sources.readings, context.sources.notices
+    usage = notices.ask(lambda reader: carried(reader, MONTHS)) or []
     return page(
         request,
         "pipeline.html",
+        ways=notices.ask(lambda reader: ways_now(context, reader)) or [],
+        usage=totals(usage),
         now=readings.ask(lambda reader: pipeline_now(context, reader)),
         held=readings.ask(lambda reader: reader.quarantined(limit=50)) or [],
         sites=context.registry().gateway_sites(),

@@ -1,4 +1,5 @@
-"""``pipeline`` and ``quarantine``: is anything lost, and what was set aside."""
+"""``pipeline`` and ``quarantine``: is anything lost, and what was set aside; ``channels`` and
+``usage``: how the ways to people fare, and what they carried."""
 
 import base64
 from dataclasses import asdict
@@ -8,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.channels import carried, ways_now
 from api.context import InContext
 from api.pipeline import pipeline_now
 from api.replies import Asked, reply
@@ -53,6 +55,24 @@ async def pipeline(_asked: Annotated[Nothing, Query()], context: InContext) -> R
             "followers": {follower.name: asdict(follower) for follower in now.followers},
         }
     )
+
+
+@router.get("/channels")
+async def channels(_asked: Annotated[Nothing, Query()], context: InContext) -> Response:
+    """The ways to reach people, in their order: when each last worked, since when it does not."""
+    reader = context.sources.notices.need()
+    return reply({"channels": [asdict(way) for way in ways_now(context, reader)]})
+
+
+class WhichMonths(Asked):
+    months: Annotated[int, Field(ge=1, le=120)] = 12
+
+
+@router.get("/usage")
+async def usage(asked: Annotated[WhichMonths, Query()], context: InContext) -> Response:
+    """Messages and parts carried, by local month (newest first), organisation and channel."""
+    rows = carried(context.sources.notices.need(), asked.months)
+    return reply({"usage": [asdict(row) for row in rows]})
 
 
 class WhichQuarantined(Asked):

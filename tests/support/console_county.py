@@ -242,6 +242,7 @@ def settings_of(folder: Path) -> Settings:
         admin_token_file=str(folder / "keys" / "admin.token"),
         session_key_file=str(folder / "keys" / "session.key"),
         base_url=BASE_URL,
+        channels=["sms", "call"],
     )
 
 

@@ -61,6 +61,8 @@ def test_the_same_person_said_twice_is_one_change(own_county: Client) -> None:
         ({"name": " "}, "name"),
         ({"nick": "x"}, "nick"),
         ({"quiet_hours": "now and then"}, "quiet_hours"),
+        ({"channels": ["fax"]}, "channels"),
+        ({"channels": ["sms", "sms"]}, "channels"),
     ],
 )
 def test_an_impossible_person_is_refused_by_field(
@@ -93,3 +95,13 @@ def test_an_impossible_duty_is_refused_by_field(
 def test_a_duty_that_was_never_given_cannot_be_ended(own_county: Client) -> None:
     assert end(own_county, DUTY, 422)["field"] == "person"
     assert end(own_county, DUTY | {"until": "2027"}, 422)["field"] == "until"
+
+
+def test_the_ways_to_people_are_listed_in_their_order_with_what_they_carried(
+    own_county: Client,
+) -> None:
+    ways = get(own_county, "/api/v1/channels")["channels"]
+
+    assert [way["name"] for way in ways] == ["sms", "call"]
+    assert ways[1] == {"name": "call", "ok_ms": None, "failing_ms": None, "error": ""}
+    assert get(own_county, "/api/v1/usage") == {"usage": []}

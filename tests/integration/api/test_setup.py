@@ -81,6 +81,22 @@ def test_a_person_added_by_the_form_and_given_a_duty_is_told_of_the_room(
     assert "赵师傅" not in page(doer, "/rooms/berry")
 
 
+def test_a_persons_ways_are_named_in_their_order_and_stay_where_a_form_does_not_ask(
+    doer: httpx.Client,
+) -> None:
+    done(doer, "/people", {**ZHAO, "channels": "call， sms"})
+    id = people(doer)["赵师傅"]["id"]
+    assert people(doer)["赵师傅"]["channels"] == ["call", "sms"]
+
+    done(doer, "/people", {**ZHAO, "id": id, "lang": "en"})
+    assert people(doer)["赵师傅"]["channels"] == ["call", "sms"]
+    assert "call → sms" in page(doer, "/people")
+
+    refused = sent(doer, "/people", {**ZHAO, "id": id, "channels": "fax"})
+    assert refused.status_code == 422
+    assert "fax" in refused.text
+
+
 def test_a_persons_number_is_changed_and_the_person_stays_the_same(doer: httpx.Client) -> None:
     done(doer, "/people", ZHAO)
     id = people(doer)["赵师傅"]["id"]
