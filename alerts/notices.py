@@ -12,6 +12,7 @@ import msgspec
 
 from alerts.engine import Engine
 from alerts.escalation import CAUSE_WITHIN_MS, Rosters, Understood, understand
+from alerts.gateway_events import BY_GATEWAY, GatewayEvents
 from alerts.places import Places
 from alerts.subjects import TEST, Subjects, is_room
 from domain.decision import Notice, PersonState, Seen, State, due, next_wake_ms, step
@@ -53,8 +54,10 @@ class Notifier:
         notices: SqlNoticesStore,
         now_ms: int,
         tell_from_ms: int | None = None,
+        gateways: GatewayEvents | None = None,
     ) -> None:
         self._engine, self._records, self._facts, self._store = engine, records, facts, notices
+        self._gateways = gateways
         notices.put_about(TELL_FROM, now_ms if tell_from_ms is None else tell_from_ms, keep=True)
         notices.put_about(ACKS_SEEN, records.last_change(), keep=True)
         self._tell_from_ms = notices.about(TELL_FROM) or 0
@@ -97,9 +100,11 @@ class Notifier:
             return 0
         before = self._state
         notices = self._step(now_ms, news, frozenset(acked))
+        if answered := self._answered_before(before):
+            notices += self._step(now_ms, {*answered}, answered, alone=True)
         incidents = self._numbered(before, now_ms)
-        fresh = self._addressed(notices, now_ms)
-        self._store.decide(self._changed(before), fresh, incidents, self._links_to_write())
+        fresh, told = self._untold(self._addressed(notices, now_ms), notices)
+        self._store.decide(self._changed(before), fresh, incidents, self._links_to_write(), told)
         if upto_m != self._acks_seen_m:
             self._store.put_about(ACKS_SEEN, upto_m)
             self._acks_seen_m = upto_m
@@ -223,6 +228,25 @@ class Notifier:
             self._acks_seen_m = at
         return acked, said_of, at
 
+    def _answered_before(self, before: State) -> frozenset[str]:
+        """Rooms whose ladder begins although somebody at their gateway has acknowledged this very
+        alarm: its readings came later than the answer."""
+        found = set()
+        for room, state in self._state.rooms.items():
+            was, now = before.rooms.get(room, RoomState()).incident, state.incident
+            if not is_room(room) or now is None or now.ladder is None:
+                continue
+            if was is not None and (was.ladder is not None or was.acked_ms is not None):
+                continue  # it had begun before, or rings again because an answer has aged
+            fired = [k.fired_ms for k in state.known if k.active and k.told_critical]
+            actions = self._records.actions(RoomId(room)) if fired else []
+            if any(
+                a.kind == "ack" and a.at_ms >= min(fired) and a.id.startswith(BY_GATEWAY)
+                for a in actions
+            ):
+                found.add(room)
+        return frozenset(found)
+
     def _was_ack(self, room: RoomId, m: int) -> bool:
         return any(a.m == m and a.kind == "ack" for a in self._records.actions(room))
 
@@ -295,6 +319,25 @@ class Notifier:
                 )
             )  # fmt: skip
         return rows
+
+    def _untold(
+        self, rows: Sequence[NewNotice], notices: Sequence[Notice]
+    ) -> tuple[list[NewNotice], list[NewNotice]]:
+        """(what is to be sent, messages of gateways that say it already)."""
+        if self._gateways is None:
+            return list(rows), []
+        decided = {_short(notice.key): notice for notice in notices}
+        fresh: list[NewNotice] = []
+        told: list[NewNotice] = []
+        for row in rows:
+            said = self._gateways.told_already(decided[row.key])
+            if said is None:
+                fresh.append(row)
+            else:
+                told.append(
+                    replace(said, incident=row.incident, code=row.code, facts=list(row.facts))
+                )
+        return fresh, told
 
     def _instead(self, notice: Notice, person: Person, now_ms: int) -> str:
         """Said in front to whoever is told because nobody on duty is nearer."""

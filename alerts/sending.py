@@ -21,6 +21,7 @@ from urllib.parse import quote
 import msgspec
 
 from alerts.escalation import Rosters
+from alerts.gateway_events import BY_GATEWAY
 from alerts.places import Places
 from alerts.routes import ONE, SILENT_CHANNEL, VOICE, Routes
 from alerts.subjects import DRILL_LASTS_MS, TEST, is_room
@@ -321,8 +322,10 @@ class Api:
             body |= {"by": reply.person, "channel": "sms"}
         elif is_room(reply.room):
             path = f"rooms/{quote(reply.room, safe='')}/actions"
+            own = reply.provider_id.startswith(BY_GATEWAY)
             body |= {
-                "id": f"sms:{reply.provider_id}", "kind": "ack", "by": reply.person,
+                "id": reply.provider_id if own else f"sms:{reply.provider_id}",
+                "kind": "ack", "by": reply.person,
                 "detail": {"channel": "sms", "text": reply.text, **reply.detail},
             }  # fmt: skip
         else:

@@ -15,6 +15,7 @@ from pathlib import Path
 from alerts.carriers import Carriers
 from alerts.engine import Engine
 from alerts.escalation import Rosters
+from alerts.gateway_events import GatewayEvents
 from alerts.heartbeat import Heartbeat
 from alerts.keep_alive import KeepAlive
 from alerts.notices import Notifier
@@ -54,7 +55,10 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         engine = Engine(readings, records, facts)
         while engine.behind() and not stop.is_set():  # nothing is told on half of what is known
             engine.follow(now_ms())
-        notifier = Notifier(engine, records, facts, notices, now_ms(), settings.tell_from_ms)
+        gateways = GatewayEvents(readings, notices)
+        notifier = Notifier(
+            engine, records, facts, notices, now_ms(), settings.tell_from_ms, gateways
+        )
         ways = settings.ways()
         routes = Routes({w.name: Way(carries(w), w.by_default) for w in ways})
         sender = Sender(notices, facts, Rosters(records), Places(records), now_ms, routes)
@@ -108,6 +112,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                 if failed:
                     raise failed[0]
                 judged = engine.follow(now_ms())
+                gateways.take()  # before anything is told of what was judged
                 if notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged):
                     told.set()
                 beat.judged()

@@ -8,6 +8,7 @@ from store.notices.reader import LAST_ALIVE, SqlNoticesReader
 from store.notices.schema import VERSION
 from store.notices.writer import (
     Charge,
+    GatewayAck,
     KeptReply,
     NewNotice,
     OpenIncident,
@@ -19,6 +20,7 @@ from store.notices.writer import (
 __all__ = [
     "LAST_ALIVE",
     "Charge",
+    "GatewayAck",
     "KeptReply",
     "NewNotice",
     "OpenIncident",

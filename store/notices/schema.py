@@ -52,7 +52,9 @@ notices = Table(
     Column("text", String, nullable=False),
     Column("facts", JSON, nullable=False),  # ids
     Column("body", LargeBinary, nullable=False),  # the notice as it was decided
-    Column("state", String, nullable=False),  # waiting | sent | delivered | failed | dropped
+    Column(
+        "state", String, nullable=False
+    ),  # waiting | sent | delivered | failed | dropped | told (by a gateway)
     Column("attempts", Integer, nullable=False),
     Column("next_try_ms", BigInteger, nullable=False),
     Column("provider_id", String),

@@ -94,6 +94,16 @@ class KeptReply:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayAck:
+    """``id`` becomes the recorded action's."""
+
+    id: str
+    by: str
+    room: str
+    at_ms: int
+
+
 class SqlNoticesStore(SqlNoticesReader):
     """The one writing process; its threads share it."""
 
@@ -131,10 +141,18 @@ class SqlNoticesStore(SqlNoticesReader):
         notices: Sequence[NewNotice],
         incidents: Sequence[OpenIncident] = (),
         links: Sequence[SilentLink] | None = None,
+        told: Sequence[NewNotice] = (),
     ) -> None:
-        """One transaction. ``links`` None: as they were."""
+        """One transaction. ``links`` None: as they were. ``told``: what gateways have told, with
+        the incident and the facts that it turned out to be about."""
         with self._engine.begin() as connection:
             _write_turn(connection, states, notices, incidents)
+            for one in told:
+                connection.execute(
+                    update(t.notices)
+                    .where(t.notices.c.key == one.key)
+                    .values(incident=one.incident, code=one.code, facts=list(one.facts))
+                )
             if links is not None:
                 connection.execute(delete(t.links))
                 for link in links:
@@ -365,6 +383,42 @@ class SqlNoticesStore(SqlNoticesReader):
                 )
             )
             _write_turn(connection, states, answers, incidents)
+
+    # --- gateways
+
+    @stamina.retry(on=OperationalError, timeout=60)
+    def take_gateway(
+        self, told: Sequence[NewNotice], acks: Sequence[GatewayAck], cursor: str, n: int
+    ) -> None:
+        """What gateways reported, and how far their reports were read: one transaction."""
+        with self._engine.begin() as connection:
+            for notice in told:
+                row = _row(notice) | {"state": "told", "via": "gateway", "sent_ms": notice.at_ms}
+                done = connection.execute(upsert(t.notices).values(row).on_conflict_do_nothing())
+                if done.rowcount == 1:
+                    _log(connection, notice.key, notice.at_ms, "told", "", "gateway")
+            seq = connection.execute(select(func.coalesce(func.max(t.replies.c.seq), 0))).scalar()
+            for i, ack in enumerate(acks, (seq or 0) + 1):
+                connection.execute(
+                    upsert(t.replies)
+                    .values(
+                        provider_id=ack.id, seq=i, phone="", text="", at_ms=ack.at_ms,
+                        understood="ack", person=ack.by, room=ack.room,
+                        detail={"channel": "gateway"}, owed=True, next_try_ms=0, attempts=0,
+                    )
+                    .on_conflict_do_nothing()
+                )  # fmt: skip
+            connection.execute(
+                upsert(t.about)
+                .values(key=cursor, value=str(n))
+                .on_conflict_do_update(index_elements=["key"], set_={"value": str(n)})
+            )
+
+    def told_by_gateway(self, room: str, person: str, limit: int = 50) -> list[NewNotice]:
+        """Newest first."""
+        c = t.notices.c
+        query = select(t.notices).where(c.room == room, c.person == person, c.state == "told")
+        return [_notice(r) for r in self._rows(query.order_by(c.seq.desc()).limit(limit))]
 
     @stamina.retry(on=OperationalError, timeout=60)
     def posted(self, provider_id: str, *, owed: bool, next_try_ms: int = 0) -> None:

@@ -11,6 +11,7 @@ from store.connect import open_readings
 from store.ports import AdmittedBatch, BatchId, ReadingStore
 from store.records import SqlRecords, open_records
 from store.records.ports import Duty, Person, Region, Room, Site
+from wire import events_v1
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
@@ -53,6 +54,13 @@ class House:
         said: Mapping[str, Any] = {"by": "init", "now_ms": self.began_ms}
         self.records.put_person(Person(PersonId(id), id, phone, "zh", quiet_hours), **said)
         self.records.put_duty(Duty(PersonId(id), role, "site", "s1"), **said)
+
+    def report(self, events: list[events_v1.Event], *, at_ms: int) -> None:
+        """A gateway's report of what it did, stored at ``at_ms``."""
+        self._seq += 1
+        id, digest = BatchId(GatewayId("g1"), "e", self._seq), self._seq.to_bytes(16, "big")
+        body = events_v1.encode(events)
+        self.readings.write([AdmittedBatch(id, digest, "event", [], at_ms, note=body)], at_ms)
 
     def arrive(
         self,

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from alerts.engine import Engine
+from alerts.gateway_events import GatewayEvents
 from alerts.notices import Notifier
 from alerts.routes import ONE, Routes
 from alerts.sending import Sender
@@ -42,9 +43,11 @@ class Watch:
         self.engine = Engine(house.readings, house.records, self.facts)
         while self.engine.behind():
             self.engine.follow(self.now_ms)
+        self.gateways = GatewayEvents(house.readings, self.store)
         self.notifier = Notifier(
-            self.engine, house.records, self.facts, self.store, self.now_ms, self._tell_from_ms
-        )
+            self.engine, house.records, self.facts, self.store, self.now_ms, self._tell_from_ms,
+            self.gateways,
+        )  # fmt: skip
         self.sender = Sender(
             self.store, self.facts, self.notifier.rosters, self.notifier.places,
             lambda: self.now_ms, self._routes,
@@ -58,6 +61,7 @@ class Watch:
 
     def decide(self) -> None:
         judged = self.engine.follow(self.now_ms)
+        self.gateways.take()
         self.notifier.read_replies(self.now_ms)
         self.notifier.turn(self.now_ms, judged)
 
