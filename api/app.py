@@ -29,6 +29,7 @@ from api.console import (
     setup_pages,
     signin,
     try_pages,
+    tuning_pages,
 )
 from api.console.language import Words
 from api.console.pages import page, words_of
@@ -48,7 +49,7 @@ MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
 PAGES = (
     assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, explain_pages,
-    try_pages, lot_pages, pipeline_pages, probe_pages, reference_pages,
+    try_pages, tuning_pages, lot_pages, pipeline_pages, probe_pages, reference_pages,
 )  # fmt: skip
 
 

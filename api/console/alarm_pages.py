@@ -16,7 +16,9 @@ from api.lots import all_events, folded, lots_in_room_during
 from api.problems import Problem
 from api.room_chart import room_chart
 from api.rooms import rooms_now
+from api.tuning import answered
 from domain.reading import LotId
+from domain.tuning import FALSE_WITHIN_MS, false_again
 from store.facts_ports import StoredFact
 from store.records.checks import CAUSES, DISPOSITIONS
 
@@ -91,10 +93,18 @@ def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> di
         "people": context.registry().people,
         "ack": acknowledged(context, newest),
         "said": what_was_said(context, newest.room).get(newest.id, NOTHING_SAID),
+        "false_twice": _false_twice(context, newest),
         "lots": lots,
         "causes": CAUSES,
         "dispositions": DISPOSITIONS,
     }
+
+
+def _false_twice(context: Context, fact: StoredFact) -> bool:
+    """It was called false, and so was another one of its rule within a week."""
+    around = fact.fired_at_ms - FALSE_WITHIN_MS, fact.fired_at_ms + FALSE_WITHIN_MS + 1
+    alarms = answered(context.records, context.sources.facts.need(), around, fact.room)
+    return any(one.id == fact.id for again in false_again(alarms) for one in again.alarms)
 
 
 def _ids(notice: Any) -> tuple[str, ...]:

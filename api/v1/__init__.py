@@ -14,6 +14,7 @@ from api.v1 import (
     rooms,
     signin,
     silences,
+    tuning,
 )
 
 router = APIRouter(prefix="/api/v1")
@@ -21,6 +22,7 @@ for part in (
     places,
     rooms,
     dry_runs,
+    tuning,
     probes,
     readings,
     alarms,

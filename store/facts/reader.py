@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, or_, select
+from sqlalchemy import Engine, Row, Select, or_, select, tuple_
 
 from domain.reading import RoomId
 from store.facts import schema as t
@@ -47,6 +47,24 @@ class SqlFactsReader:
             query = query.where(t.facts.c.began_ms < to_ms)
         query = query.order_by(t.facts.c.fired_ms.desc(), t.facts.c.seq.desc())
         return [stored(r) for r in self._rows(query.limit(min(limit, PAGE_ROWS)))]
+
+    def fired(self, from_ms: int, to_ms: int, room: RoomId | None = None) -> list[StoredFact]:
+        """Newest version of each fact not withdrawn that fired in [from, to), oldest first; all
+        of them, page after page."""
+        c = t.facts.c
+        query = select(t.facts).where(
+            c.newest, ~c.withdrawn, c.fired_ms >= from_ms, c.fired_ms < to_ms
+        )
+        if room is not None:
+            query = query.where(c.room == room)
+        query = query.order_by(c.fired_ms, c.seq).limit(PAGE_ROWS)
+        found: list[StoredFact] = []
+        page = self._rows(query)
+        while page:
+            found += map(stored, page)
+            last = (page[-1].fired_ms, page[-1].seq)
+            page = self._rows(query.where(tuple_(c.fired_ms, c.seq) > last))
+        return found
 
     def fact(self, id: str) -> list[StoredFact]:
         query = select(t.facts).where(t.facts.c.id == id).order_by(t.facts.c.version)

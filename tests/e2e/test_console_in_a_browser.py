@@ -16,7 +16,7 @@ SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-sync"]  # fmt: skip
 CONSOLE = ("/", "/rooms/berry", "/rooms/leaf?span=14d", "/sites/liu", "/alarms", "/lots",
            "/lots/lot-berry", "/probes", "/pipeline", "/rooms/berry/explain",
-           "/rooms/meat/try?days=30&profile=MT&limit_c:WARN_HIGH=3&interval_s=300")  # fmt: skip
+           "/rooms/meat/try?days=30&profile=MT&limit_c:WARN_HIGH=3&interval_s=300", "/tuning")  # fmt: skip
 WIDTHS = {"phone": (360, 740), "desk": (1280, 900)}
 
 

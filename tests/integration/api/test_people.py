@@ -14,7 +14,7 @@ from traceability.certificate import Verified, verify
 
 PAGES = ("/", "/alarms", "/alarms?which=cases", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
          "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d",
-         "/rooms/berry/explain", "/rooms/berry/try")  # fmt: skip
+         "/rooms/berry/explain", "/rooms/berry/try", "/tuning")  # fmt: skip
 
 
 @pytest.fixture

@@ -211,6 +211,15 @@ def test_limits_name_their_origin_and_whose_property_they_are() -> None:
     assert (warm.changed, freeze.changed, warm.commodity) == (True, False, "")
 
 
+def test_the_delay_is_that_of_the_probe_that_decides() -> None:
+    slow = act(0, "probe_lag", probe="p1", lag_ms=15 * 60_000)
+    found = explained(steady(5, 10), slow, until=10)
+
+    warm = the("WARN_HIGH", found)
+    assert warm.limit is not None
+    assert (warm.limit.delay_ms, minute(warm.due_ms)) == (15 * 60_000, 15)
+
+
 def test_the_rule_of_that_time_is_explained_not_the_newest() -> None:
     rules = [rule(), rule(from_ms=at(100), WARN_HIGH={"limit_c": 6})]
 

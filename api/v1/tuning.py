@@ -1,0 +1,47 @@
+"""``tuning``: how often each rule rang, whether for a real cause, and how soon people answered."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api.alarms import DAY_MS
+from api.context import InContext
+from api.problems import Problem
+from api.replies import Asked, reply
+from api.times import Instant
+from api.tuning import answered, as_json, month_of
+from domain.reading import RoomId
+
+router = APIRouter(tags=["rules"])
+
+
+class WhichSpan(Asked):
+    """``month`` (YYYY-MM, local time) or from/to; the last 30 days when all are left out."""
+
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    month: str | None = None
+    room: str | None = None
+
+
+@router.get("/tuning")
+async def tuning(asked: Annotated[WhichSpan, Query()], context: InContext) -> Response:
+    """Figures of each rule's alarms that fired in the span, and the rules to reconsider: called
+    false twice within 7 days in one room, or a real cause named for fewer than 30 %."""
+    to_ms = context.now_ms() + 1 if asked.to is None else asked.to
+    span = (to_ms - 30 * DAY_MS if asked.from_ is None else asked.from_), to_ms
+    if asked.month is not None:
+        if asked.from_ is not None or asked.to is not None:
+            raise Problem(422, "give a month, or from and to", field="month")
+        try:
+            span = month_of(asked.month, context.zone)
+        except ValueError as error:
+            raise Problem(422, str(error), field="month") from error
+    if span[0] >= span[1]:
+        raise Problem(422, "not after the beginning", field="to")
+    room = RoomId(asked.room) if asked.room else None
+    if room is not None and room not in context.registry().rooms:
+        raise Problem(404, f"there is no room {room[:64]!r}", field="room")
+    facts = context.sources.facts.need()
+    return reply(as_json(answered(context.records, facts, span, room), span))
