@@ -18,7 +18,9 @@ from alerts.subjects import TEST, Subjects, is_room
 from domain.decision import Notice, PersonState, Seen, State, due, next_wake_ms, step
 from domain.incident import DAY_MS, RoomSeen, RoomState, link_due
 from domain.message import ONE_PART, compose, reply_code
+from domain.profile import NEVER
 from domain.reading import RoomId
+from domain.usual_defrost import LONGEST_MS, LOWERED, Usual, like
 from store.facts import SqlFactsStore
 from store.notices import (
     LAST_ALIVE,
@@ -74,6 +76,7 @@ class Notifier:
         self.places = Places(records)
         self._subjects = Subjects(engine, records)
         self._silences: dict[str, list[Silence]] = {}
+        self._usual: dict[tuple[RoomId, int], list[Usual]] = {}
         self._changes_seen = -1
         self._catching_up: set[RoomId] = set()
         self._looked_at: set[RoomId] = (
@@ -198,13 +201,32 @@ class Notifier:
             ],
             tell_from_ms=floor,
             catching_up=self._engine.catching_up(room, now_ms),
-            silenced={
+            silenced=self._usual_defrost(room, now_ms)
+            | {
                 s.code: s.to_ms
                 for s in self._silences.get(room, ())
                 if s.from_ms <= now_ms < s.to_ms
             },
             muted=self._subjects.muted(room, now_ms, self._links_from_ms),
         )
+
+    def _usual_defrost(self, room: RoomId, now_ms: int) -> dict[str, int]:
+        """Warnings that look like the defrost of every day wait, for 45 min at most, and are not
+        told when they are over by then."""
+        watch = self._engine.watch(room)
+        waiting: dict[str, int] = {}
+        for fact in watch.judgement.facts:
+            until_ms = fact.began_at_ms + LONGEST_MS
+            if fact.code not in LOWERED or not fact.fired_at_ms <= now_ms < until_ms:
+                continue
+            key = (room, fact.began_at_ms)
+            if key not in self._usual:
+                self._usual = {k: v for k, v in self._usual.items() if k[0] != room}
+                self._usual[key] = watch.usual_defrosts(fact.began_at_ms)
+            peak = -NEVER if fact.peak is None else fact.peak
+            if like(self._usual[key], fact.began_at_ms, peak, now_ms - fact.began_at_ms):
+                waiting[fact.code] = until_ms
+        return waiting
 
     def _recorded(self) -> tuple[set[str], set[str], int]:
         """Since the last turn: rooms acknowledged in the records, and whatever else somebody

@@ -9,6 +9,8 @@ from domain.engine import Checkpoint, RoomEngine
 from domain.judgement import Judgement, Rule
 from domain.profile import Impossible, resolve
 from domain.reading import Columns, RoomId, Series
+from domain.screening import LOOK_AHEAD
+from domain.usual_defrost import DAY_MS, OF_DAYS, Usual, habits
 from store.ports import ReadingReader
 from store.records.ports import Assignment, RecordsReader
 from store.room_input import SeriesOf, actions_of, read_room, rules_of
@@ -119,6 +121,13 @@ class RoomWatch:
 
     def checkpoints(self) -> bytes:
         return msgspec.msgpack.encode(self._engine.checkpoints()) if self._engine else b""
+
+    def usual_defrosts(self, at_ms: int) -> list[Usual]:
+        """As the seven days before that instant taught them."""
+        if not self.rules:
+            return []
+        gap_ms = LOOK_AHEAD * self.rules[-1].interval_s * 1000
+        return habits(self._read(at_ms - OF_DAYS * DAY_MS, at_ms), gap_ms, at_ms)
 
     def _read(self, from_ms: int, to_ms: int) -> Mapping[Series, Columns]:
         return read_room(self._readings, self._series_of, self.assigned, from_ms, to_ms)

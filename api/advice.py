@@ -12,10 +12,11 @@ from api.registry import Registry
 from api.rooms import DEFAULT_INTERVAL_S, SILENT_INTERVALS, RoomNow, Value
 from domain.advice import DRY_MARGIN_C, HOUR_MS, Advice, ethylene_harm, sweat, wet_sensor
 from domain.commodity import COMMODITIES, Commodity
+from domain.profile import NEVER
 from domain.quantity import QUANTITIES
-from domain.reading import NOT_VALID, ProbeId, RoomId, Series
+from domain.reading import NOT_VALID, Columns, ProbeId, RoomId, Series
 from domain.span import Sample, Span
-from domain.usual_defrost import DAY_MS, LONGEST_MS, OF_DAYS, Usual, like, rises, usual
+from domain.usual_defrost import DAY_MS, LONGEST_MS, LOWERED, OF_DAYS, Usual, habits, like
 from store.ports import ReadingReader
 
 FRESH_MS = HOUR_MS  # an older value says nothing of the air now
@@ -111,43 +112,42 @@ def _sweating(now: RoomNow, now_ms: int) -> list[Advice]:
 
 
 def _defrosts(context: Context, reader: ReadingReader, now: RoomNow, now_ms: int) -> list[Advice]:
-    room, end_ms = now.room.id, now_ms + 1
     since_ms = now_ms - OF_DAYS * DAY_MS
-    probes = context.registry().probes_of(room, now_ms)
-    if any(reader.latest([Series(probe, "defrost") for probe in probes])):
+    readings: dict[Series, Columns] = {}
+    for quantity in ("temperature", "defrost"):
+        for probe, from_ms, to_ms in context.registry().assigned(now.room.id, since_ms, now_ms + 1):
+            rows = reader.between(Series(probe, quantity), from_ms, to_ms)
+            if len(rows):
+                readings[Series(probe, quantity)] = rows
+    found = habits(readings, SILENT_INTERVALS * _interval_ms(now), now_ms)
+    if not found:
         return []
-    gap_ms = SILENT_INTERVALS * _interval_ms(now)
-    found: list[Advice] = []
-    for probe, samples in _assigned(context, reader, room, "temperature", since_ms, end_ms).items():
-        habits = usual(rises(samples, gap_ms), now_ms)
-        if habits:
-            found.append(Advice("DEFROST_INFERRED", "habit", _habit(context, probe, habits)))
-            found += _now_like(context, now, habits, now_ms)
-            break
-    return found
+    said = Advice("DEFROST_INFERRED", "habit", _habit(context, found))
+    return [said, *_now_like(now, found, now_ms)]
 
 
-def _habit(context: Context, probe: ProbeId, habits: Sequence[Usual]) -> dict[str, str | float]:
+def _habit(context: Context, usual: Sequence[Usual]) -> dict[str, str | float]:
     today_ms = context.now_ms() // DAY_MS * DAY_MS
     clocks = sorted(
-        f"{datetime.fromtimestamp((today_ms + h.at_ms) / 1000, context.zone):%H:%M}" for h in habits
+        {
+            f"{datetime.fromtimestamp((today_ms + h.at_ms) / 1000, context.zone):%H:%M}"
+            for h in usual
+        }
     )
     return {
-        "probe": probe,
         "times": ", ".join(clocks),
-        "days": min(h.days for h in habits),
-        "peak": max(h.peak for h in habits) / 100,
+        "days": min(h.days for h in usual),
+        "peak": max(h.peak for h in usual) / 100,
     }
 
 
-def _now_like(context: Context, now: RoomNow, habits: Sequence[Usual], now_ms: int) -> list[Advice]:
+def _now_like(now: RoomNow, usual: Sequence[Usual], now_ms: int) -> list[Advice]:
     for fact in now.alarms:
-        if fact.code != "WARN_HIGH" or fact.peak is None:
-            continue
-        peak = QUANTITIES["temperature"].count(fact.peak)
-        if like(habits, fact.began_at_ms, peak, now_ms - fact.began_at_ms):
-            until_ms = fact.began_at_ms + LONGEST_MS
-            return [Advice("DEFROST_INFERRED", "now", {"until_ms": until_ms, "fact": fact.id})]
+        if fact.code in LOWERED:
+            peak = -NEVER if fact.peak is None else QUANTITIES["temperature"].count(fact.peak)
+            if like(usual, fact.began_at_ms, peak, now_ms - fact.began_at_ms):
+                until_ms = fact.began_at_ms + LONGEST_MS
+                return [Advice("DEFROST_INFERRED", "now", {"until_ms": until_ms, "fact": fact.id})]
     return []
 
 

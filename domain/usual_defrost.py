@@ -2,14 +2,16 @@
 section 5).
 
 A rise that begins at about the same time of day, reaches the same peak and is over within 45 min,
-on five of the last seven days, is taken for a defrost. A label: it changes no fact and no pause
-(docs/decisions/0010). A function of the readings alone, whatever order they came in.
+on five of the last seven days, is taken for a defrost. A label: it changes no fact and no pause,
+and keeps a warning from being told for 45 min at most (docs/decisions/0012). A function of the
+readings alone, whatever order they came in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.profile import MINUTE_MS
+from domain.reading import NOT_VALID, Columns, Series
 from domain.span import Sample
 
 RISE = 300  # counts above where it began; a thermostat's own swing is smaller
@@ -17,6 +19,7 @@ BACK = 100  # within this of where it began the rise is over
 LONGEST_MS = 45 * MINUTE_MS
 CLOCK_MS = 15 * MINUTE_MS  # "similar clock times"
 PEAK = 150
+LOWERED = ("WARN_HIGH", "PREDICT_HIGH")  # what a usual defrost looks like, and no critical
 DAYS, OF_DAYS = 5, 7
 DAY_MS = 24 * 60 * MINUTE_MS
 MOST_A_DAY = 8  # more often than every three hours it is the thermostat, not a defrost
@@ -89,6 +92,20 @@ def usual(found: Sequence[Rise], now_ms: int) -> list[Usual]:
             at_ms = (rise.begin_ms + clocks[len(clocks) // 2]) % DAY_MS
             patterns.append(Usual(at_ms, peak, len(days)))
     return patterns
+
+
+def habits(readings: Mapping[Series, Columns], gap_ms: int, now_ms: int) -> list[Usual]:
+    """Of a room, from its readings of the last seven days. None where a controller tells of its
+    defrosts itself."""
+    if any(series.quantity == "defrost" for series in readings):
+        return []
+    found: list[Usual] = []
+    for series in sorted(readings):
+        if series.quantity == "temperature":
+            rows = readings[series]
+            samples = [(at, count) for at, count, bits in rows if not bits & NOT_VALID]
+            found += usual(rises(samples, gap_ms), now_ms)
+    return found
 
 
 def like(patterns: Sequence[Usual], began_ms: int, peak: int, lasted_ms: int) -> Usual | None:

@@ -14,7 +14,7 @@ from alerts.sending import Sender
 from domain.reading import RoomId
 from store.facts import open_facts
 from store.notices import open_notices
-from tests.support.alert_house import MINUTE_MS, NOON_MS, House
+from tests.support.alert_house import DAY_MS, MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
 
 ROOM = RoomId("r1")
@@ -331,3 +331,67 @@ def test_both_files_are_left_whole(tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / name)) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+# --- a defrost that nobody tells of
+
+DEFROST = (5.0, 6.5, 7.0, 7.0, 6.5, 5.5, 4.5, 2.5)  # every five minutes, from 2.0 and back
+WEEK = 7 * DAY_MS
+
+
+def week_of(house: House, *, defrosting: bool) -> None:
+    """Seven days up to noon; at noon of each the room rose or did not."""
+    rows: list[tuple[int, float]] = []
+    for at_ms in range(NOON_MS - WEEK, NOON_MS, 5 * MINUTE_MS):
+        step = (at_ms - NOON_MS) % DAY_MS // (5 * MINUTE_MS)
+        rise = defrosting and 0 <= step - 1 < len(DEFROST)
+        rows.append((at_ms, DEFROST[step - 1] if rise else 2.0))
+    house.arrive(rows, at_ms=NOON_MS)
+
+
+def noon(watch: Watch, *values: float) -> None:
+    for value in (2.0, *values):
+        watch.warm(5, value)
+
+
+def test_the_defrost_of_every_day_tells_nobody_and_the_first_of_its_kind_does(
+    tmp_path: Path,
+) -> None:
+    for defrosting, told in ((True, 0), (False, 1)):
+        folder = tmp_path / str(defrosting)
+        folder.mkdir()
+        with House(folder) as house:
+            house.room("r1", "mqtt:g1:p1")
+            house.person("op", "operator", OPERATOR)
+            week_of(house, defrosting=defrosting)
+            phones = Phones()
+            with Watch(house, phones, NOON_MS, tell_from_ms=NOON_MS) as watch:
+                noon(watch, *DEFROST, 2.0, 2.0, 2.0)
+
+            assert len([text for text in list(phones.texts()) if "偏高" in text]) == told
+
+
+def test_what_began_like_a_defrost_and_stays_is_told_after_45_minutes(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        house.person("op", "operator", OPERATOR)
+        week_of(house, defrosting=True)
+        phones = Phones()
+        with Watch(house, phones, NOON_MS, tell_from_ms=NOON_MS) as watch:
+            noon(watch, *[6.5] * 8)  # from 12:05 on; the warning fired at 12:35, now it is 12:45
+            assert list(phones.texts()) == []
+            watch.warm(5, 6.5)
+
+            assert len(list(phones.texts())) == 1
+
+
+def test_a_critical_is_told_at_once_however_much_it_looks_like_every_day(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        house.person("op", "operator", OPERATOR)
+        week_of(house, defrosting=True)
+        phones = Phones()
+        with Watch(house, phones, NOON_MS, tell_from_ms=NOON_MS) as watch:
+            noon(watch, *[7.5] * 7)
+
+            assert len(list(phones.texts())) == 1
