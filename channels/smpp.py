@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -36,6 +36,9 @@ ANSWER_S = 10.0  # a submit or an enquiry without an answer for so long ends the
 ENQUIRE_S = 15.0
 RETRY_S = (0.5, 1.0, 2.0, 5.0, 10.0)  # before the next try to bind; the last one repeats
 WAITING_PARTS = 1000  # submitted or about to be; more than that raises TryLater at once
+WINDOW = 10  # submitted and not answered yet; carriers bound it, and throttle beyond
+THROTTLED_S = 1.0  # nothing is submitted for so long after the carrier said that it is too fast
+ACCEPTED_PARTS = 5000  # remembered, so that of a long text only what was not taken goes again
 
 NOT_NOW = {
     consts.SMPP_ESME_RTHROTTLED,
@@ -54,6 +57,10 @@ STATES = {
     "REJECTD": "failed",
     "UNKNOWN": "failed",
 }
+STATES_BY_NUMBER = {  # SMPP 3.4, 5.2.28; where the text is not the customary one
+    1: "waiting", 2: "delivered", 3: "failed", 4: "failed", 5: "failed", 6: "waiting",
+    7: "failed", 8: "failed",
+}  # fmt: skip
 RECEIPT = re.compile(r"id:(?P<id>\S+).*?stat:(?P<state>[A-Z]+)", re.DOTALL | re.IGNORECASE)
 
 
@@ -111,6 +118,8 @@ class SmppChannel:
         self._lock = threading.Lock()
         self._queue: deque[_Part] = deque()  # not submitted yet
         self._submitted: dict[int, _Part] = {}  # by sequence number; the thread's own
+        self._accepted: OrderedDict[str, str] = OrderedDict()  # part's key to the carrier's id
+        self._resume_s = 0.0  # monotonic; nothing is submitted before
         self._bound = False
         self._closing = threading.Event()
         self._died: BaseException | None = None
@@ -146,14 +155,21 @@ class SmppChannel:
                 raise TryLater(f"no SMPP link to {self._address[0]}:{self._address[1]}")
             if len(self._queue) + len(self._submitted) + len(wanted) > WAITING_PARTS:
                 raise TryLater("too many messages under way")
-            self._queue.extend(wanted)
+            for part in wanted:
+                if (id := self._accepted.get(part.key)) is not None:
+                    part.answer.set_result(id)
+            self._queue.extend(part for part in wanted if not part.answer.done())
         self._rouse()
-        ids = []
-        for part in wanted:
+        ids, failed = [], None
+        for part in wanted:  # each to its end: what is still under way must not be sent beside it
             try:
                 ids.append(part.answer.result(self._answer_s * 2))
             except TimeoutError as error:
                 raise TryLater("the SMS centre did not answer") from error
+            except (Refused, TryLater) as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
         return Sent(ids[-1])
 
     def alive(self) -> None:
@@ -240,7 +256,7 @@ class SmppChannel:
                 enquired = now
 
     def _submit_queued(self, client: Client) -> None:
-        while True:
+        while len(self._submitted) < WINDOW and time.monotonic() >= self._resume_s:
             with self._lock:
                 if not self._queue:
                     return
@@ -272,8 +288,15 @@ class SmppChannel:
             return
         status = int(pdu.status)
         if status == consts.SMPP_ESME_ROK:
-            part.answer.set_result(_text(pdu.message_id))
+            id = _text(pdu.message_id)
+            with self._lock:
+                self._accepted[part.key] = id
+                if len(self._accepted) > ACCEPTED_PARTS:
+                    self._accepted.popitem(last=False)
+            part.answer.set_result(id)
             return
+        if status == consts.SMPP_ESME_RTHROTTLED:
+            self._resume_s = time.monotonic() + THROTTLED_S
         why = f"{consts.DESCRIPTIONS.get(status, 'unknown status')} (0x{status:02x})"
         part.answer.set_exception(TryLater(why) if status in NOT_NOW else Refused(why))
 
@@ -293,7 +316,7 @@ class SmppChannel:
         named = _text(pdu.receipted_message_id)
         try:
             if esm_class & 0x3C == 0x04:  # SMPP 3.4, 5.2.12: an SMSC delivery receipt
-                self._receipt(named, text)
+                self._receipt(named, text, pdu.message_state)
             else:
                 sender = _text(pdu.source_addr)
                 phone = sender if sender.startswith("+") else f"+{sender}"
@@ -305,10 +328,11 @@ class SmppChannel:
             return int(consts.SMPP_ESME_RX_T_APPN)
         return int(consts.SMPP_ESME_ROK)
 
-    def _receipt(self, named: str, text: str) -> None:
+    def _receipt(self, named: str, text: str, number: int | None) -> None:
         found = RECEIPT.search(text)
         provider_id = named or (found["id"] if found else "")
         state = STATES.get(found["state"].upper()) if found else None
+        state = state or STATES_BY_NUMBER.get(number or 0)
         if not provider_id or state is None:
             log.warning("receipt not understood", extra={"text": text[:200]})
             return

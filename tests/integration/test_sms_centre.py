@@ -1,15 +1,22 @@
 """A text goes out over SMPP, shows on the phone, is receipted, and is answered."""
 
 import socket
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from channels.ports import Outgoing, Refused, Reply, TryLater
+from channels.short_message import parts
+from channels.smpp import WINDOW
 from coldtrail.sms_centre import pdu
+from coldtrail.sms_centre.link import SmppServer
 from coldtrail.sms_centre.memory import Memory, Shown
 from tests.support.servers import wait_until
 from tests.support.sms import NOON_MS, Centre, Heard, bound
@@ -219,3 +226,70 @@ def test_another_sites_page_cannot_type_on_the_phone(tmp_path: Path) -> None:
 
         assert page(centre, "/", Host="elsewhere.example")[0] == 403
         assert [m.mine for m in inbox(centre)] == [False]
+
+
+class Throttling(Memory):
+    """Says "too fast" to every part from the ``after``-th on, so many times."""
+
+    def __init__(self, path: Path, after: int, times: int) -> None:
+        super().__init__(path, lambda: NOON_MS)
+        self.after, self.times, self.asked = after, times, 0
+
+    def accept(self, part: pdu.Submit) -> int:
+        self.asked += 1
+        if self.asked > self.after and self.times:
+            self.times -= 1
+            raise pdu.Wrong(pdu.THROTTLED, "too fast")
+        return super().accept(replace(part, key=f"{part.key}/{self.asked}"))  # honours no keys
+
+
+@contextmanager
+def throttling(centre: Centre, after: int, times: int) -> Iterator[Throttling]:
+    memory = Throttling(Path(centre.settings.path), after, times)
+    server = SmppServer(centre.settings.smpp_port, "coldtrail", "pa55word", memory)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield memory
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        memory.close()
+
+
+def test_too_fast_is_not_now_and_a_long_text_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    message = Outgoing("k1", PHONE, LONG, "raise")
+    with throttling(centre, after=1, times=1) as memory, centre.channel(heard) as channel:
+        with pytest.raises(TryLater, match="0x58"):
+            bound(channel).send(message)
+        channel.send(message)
+
+    assert [m.text for m in inbox(centre)] == [LONG]
+    assert memory.asked == len(parts(LONG, 0)) + 1  # only what was refused came again
+
+
+def test_no_more_than_a_window_is_submitted_without_an_answer(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    most = 0
+
+    class Slow(Throttling):
+        def accept(self, part: pdu.Submit) -> int:
+            nonlocal most
+            most = max(most, len(channel._submitted))
+            return super().accept(part)
+
+    memory = Slow(Path(centre.settings.path), after=0, times=0)
+    server = SmppServer(centre.settings.smpp_port, "coldtrail", "pa55word", memory)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    with centre.channel(heard) as channel:
+        bound(channel).send(Outgoing("k1", PHONE, "字" * 67 * 40, "raise"))
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    memory.close()
+
+    assert memory.asked == 40
+    assert most <= WINDOW
