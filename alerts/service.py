@@ -24,7 +24,7 @@ from alerts.routes import Routes, Way
 from alerts.sending import IDLE_S, Api, Sender
 from alerts.settings import Settings
 from channels.connect import carries, connect
-from channels.listener import Listener
+from channels.listener import Listener, token_in
 from channels.ports import Channel, Hears, Reply
 from store.connect import open_readings
 from store.errors import NotReady
@@ -128,7 +128,7 @@ def _listen_for_pushes(
     """Only where a provider pushes. After the channels: closed before them."""
     hears = {name: one for name, one in channels.items() if isinstance(one, Hears)}
     if hears and settings.push_port:
-        token = Path(settings.push_token_file).read_text().strip()
+        token = token_in(Path(settings.push_token_file))
         stack.callback(Listener(settings.push_port, token, hears).close)
 
 

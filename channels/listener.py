@@ -6,9 +6,12 @@ it has been kept, and every provider pushes again what was not.
 """
 
 import logging
+import os
+import secrets
 from collections.abc import Mapping
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 from channels.ports import Hears, TryLater
@@ -17,6 +20,17 @@ log = logging.getLogger(__name__)
 
 LONGEST_BODY = 1024 * 1024
 IDLE_S = 20.0
+
+
+def token_in(path: Path) -> str:
+    """The secret of the path; made, for the owner alone, when there is none yet."""
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(made, "w") as file:
+        file.write(f"{secrets.token_urlsafe(24)}\n")
+    return path.read_text().strip()
 
 
 class Listener:

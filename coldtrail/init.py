@@ -64,7 +64,7 @@ def init_data(
         (installation.folder / name).mkdir(exist_ok=True)
     _private(installation.server)
     _private(installation.keys)
-    for name in ("ingest.password", "admin.token", "push.token"):
+    for name in ("ingest.password", "admin.token"):
         _secret(installation.keys / name, secrets.token_urlsafe(24))
     _secret(installation.keys / "session.key", secrets.token_hex(32))
     _secret(installation.keys / "sms.password", secrets.token_hex(4))  # SMPP takes 8 characters
