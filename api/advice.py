@@ -16,22 +16,25 @@ from domain.profile import NEVER
 from domain.quantity import QUANTITIES
 from domain.reading import NOT_VALID, Columns, ProbeId, RoomId, Series
 from domain.span import Sample, Span
+from domain.stay import Folded
 from domain.usual_defrost import DAY_MS, LONGEST_MS, LOWERED, OF_DAYS, Usual, habits, like
 from store.ports import ReadingReader
 
 FRESH_MS = HOUR_MS  # an older value says nothing of the air now
+BUSY_DOOR = 20  # openings an hour (alarm practice, section 5)
 DOORS_MS = DAY_MS  # far enough back to know whether a door stood open
 
 
-def advice_of(context: Context, now: RoomNow) -> list[Advice]:
-    """In the order in which somebody would act on it."""
+def advice_of(context: Context, now: RoomNow, stays: Folded | None = None) -> list[Advice]:
+    """In the order in which somebody would act on it. ``stays``: all lots', where they are at
+    hand."""
     now_ms = context.now_ms()
     reader = context.sources.readings.get()
     found = [*_sweating(now, now_ms)]
     if reader is not None:
         found += _damp(context, reader, now, now_ms)
         found += _defrosts(context, reader, now, now_ms)
-    found += _ethylene(context, now)
+    found += _ethylene(context, now, folded(all_events(context)) if stays is None else stays)
     found += _papers(context, now, now_ms)
     return found
 
@@ -64,9 +67,10 @@ def _damp(context: Context, reader: ReadingReader, now: RoomNow, now_ms: int) ->
     room, end_ms = now.room.id, now_ms + 1
     doors = _assigned(context, reader, room, "door", now_ms - DOORS_MS, end_ms)
     openings = [opening for samples in doors.values() for opening in _openings(samples)]
+    lately = sum(1 for at_ms, _ in openings if now_ms - HOUR_MS < at_ms <= now_ms)
+    found = [Advice("DOOR_BUSY", "hour", {"n": lately})] if lately > BUSY_DOOR else []
     gap_ms = SILENT_INTERVALS * _interval_ms(now)
     humid = _assigned(context, reader, room, "humidity", now_ms - DOORS_MS, end_ms)
-    found = []
     for probe, samples in humid.items():
         since_ms = wet_sensor(samples, openings, gap_ms, now_ms)
         if since_ms is not None:
@@ -154,10 +158,9 @@ def _now_like(now: RoomNow, usual: Sequence[Usual], now_ms: int) -> list[Advice]
 # --- neighbours
 
 
-def _ethylene(context: Context, now: RoomNow) -> list[Advice]:
+def _ethylene(context: Context, now: RoomNow, stays: Folded) -> list[Advice]:
     registry = context.registry()
     lots = {lot.id: lot for lot in context.records.lots()}
-    stays = folded(all_events(context))
 
     def goods(room: RoomId) -> list[Commodity]:
         """What the room's rule names and what its lots are."""

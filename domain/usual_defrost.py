@@ -22,6 +22,7 @@ PEAK = 150
 LOWERED = ("WARN_HIGH", "PREDICT_HIGH")  # what a usual defrost looks like, and no critical
 DAYS, OF_DAYS = 5, 7
 DAY_MS = 24 * 60 * MINUTE_MS
+THIN_MS = 2 * MINUTE_MS
 MOST_A_DAY = 8  # more often than every three hours it is the thermostat, not a defrost
 
 
@@ -104,8 +105,17 @@ def habits(readings: Mapping[Series, Columns], gap_ms: int, now_ms: int) -> list
         if series.quantity == "temperature":
             rows = readings[series]
             samples = [(at, count) for at, count, bits in rows if not bits & NOT_VALID]
-            found += usual(rises(samples, gap_ms), now_ms)
+            found += usual(rises(_thinned(samples), gap_ms), now_ms)
     return found
+
+
+def _thinned(samples: Sequence[Sample]) -> list[Sample]:
+    """The first of every two minutes: enough for what takes half an hour, and a week of a probe
+    that speaks every ten seconds stays a matter of milliseconds."""
+    slots: dict[int, Sample] = {}
+    for sample in samples:
+        slots.setdefault(sample[0] // THIN_MS, sample)
+    return list(slots.values())
 
 
 def like(patterns: Sequence[Usual], began_ms: int, peak: int, lasted_ms: int) -> Usual | None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from api.alarms import DAY_MS, Case, cases, facts_since, what_was_said
+from api.calibration import standing
 from api.console.pages import field, form_of, page
 from api.context import Context, InContext
 from api.registry import Registry
@@ -121,6 +122,12 @@ def front(context: Context) -> dict[str, Any]:
         "links": silent_links(context),
         "cases": open_cases,
         "past": _past(facts or (), open_cases, closed, now_ms - PAST_MS),
+        "due": [
+            (one, registry.rooms[room])
+            for probe, room in sorted(registry.by_probe(now_ms).items())
+            if (one := standing(registry, probe, now_ms)).state in ("due", "overdue")
+            or one.drifted is not None
+        ],
         "tree": region_tree(registry, rooms),
         "people": registry.people,
         "shown": SHOWN,

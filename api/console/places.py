@@ -85,6 +85,7 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
     judged = context.sources.facts.ask(lambda f: f.judged().get(id))
     lots = {lot.id: lot for lot in context.records.lots()}
     actions = context.records.actions(id)
+    stays = folded(all_events(context))
     return {
         "now": now,
         "chart": svg(chart) if chart else None,
@@ -100,11 +101,12 @@ def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[s
         "limits": limits_in_force(now.rule) if now.rule else [],
         "people": context.registry().people,
         "contacts": context.records.contacts(id),
-        "lots": in_room(folded(all_events(context)), lots, id),
+        "lots": in_room(stays, lots, id),
         "actions": actions[-SHOWN_ACTIONS:][::-1],
         "buttons": buttons(actions),
         "advice": [
-            text_of(one, words_of(request), context.registry()) for one in advice_of(context, now)
+            text_of(one, words_of(request), context.registry())
+            for one in advice_of(context, now, stays)
         ],
         "standing": {
             value.probe: standing(context.registry(), value.probe, now_ms) for value in now.values

@@ -121,7 +121,7 @@ def test_a_probes_page_takes_papers_and_every_page_of_it_shows_that_they_ran_out
 
     assert "CAL-9" in answer.text
     assert "−0.3" in answer.text
-    for path in (f"/probes/one?probe={AIR}", "/probes", "/rooms/berry"):
+    for path in (f"/probes/one?probe={AIR}", "/probes", "/rooms/berry", "/"):
         assert overdue in doer.get(path).text
 
 

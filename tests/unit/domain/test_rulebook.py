@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from api.console.language import messages
 from domain import faults, plant, power, precooling, room, staleness, suppression
 from domain.message import _WORDS as WORDS
 from domain.message import DRILL
@@ -83,3 +84,13 @@ def test_the_page_of_the_rules_is_the_data_of_the_rules() -> None:
 
     assert rewritten(page) == page  # renew it: python -m tests.support.rule_tables
     assert "complies with" not in page.replace('nothing here says "complies with"', "")
+
+
+def test_every_advice_that_has_words_is_a_rule_with_an_origin() -> None:
+    words = {key.partition(".")[2] for key in messages("zh") if key.startswith("advice.")}
+    advice = {rule.code for rule in other_rules().values() if rule.level == "advice"}
+
+    for code in advice:
+        assert any(word.startswith(f"{code}_") for word in words), code
+    for word in words - {"title", "why"}:
+        assert any(word.startswith(f"{code}_") for code in advice), word

@@ -4,8 +4,8 @@ import random
 
 from domain.profile import MINUTE_MS
 from domain.span import Sample
-from domain.usual_defrost import DAY_MS, Rise, like, rises, usual
-from tests.unit.domain.rooms import NOON_MS
+from domain.usual_defrost import DAY_MS, Rise, habits, like, rises, usual
+from tests.unit.domain.rooms import NOON_MS, columns, series
 
 GAP_MS = 15 * MINUTE_MS
 SHAPE = (0, 250, 500, 700, 550, 300, 80)  # every five minutes: up seven degrees, back in 30 min
@@ -86,3 +86,21 @@ def test_only_what_is_as_warm_and_as_short_and_at_that_time_looks_like_it() -> N
     assert like(habit, usual_ms, -940, 30 * MINUTE_MS) is None  # 1.6 above
     assert like(habit, usual_ms, -1000, 46 * MINUTE_MS) is None
     assert like(habit, usual_ms + 90 * MINUTE_MS, -1000, 30 * MINUTE_MS) is None
+
+
+def test_a_probe_that_speaks_every_ten_seconds_teaches_the_same_habit() -> None:
+    every_ten = [
+        (at + s * 1000, count) for at, count in days() for s in range(0, 300, 10)
+    ]  # each value holds for its five minutes
+    habit = habits({series(): columns((at, c, 0) for at, c in every_ten)}, 30_000 * 5, NOW_MS)
+
+    assert [(p.peak, p.days) for p in habit] == [(-1100, 7)]
+
+
+def test_a_room_that_tells_of_its_defrosts_has_no_habits_and_bad_readings_teach_none() -> None:
+    readings = {series(): columns((at, c, 0) for at, c in days())}
+    flag = {series("d", "defrost"): columns([(NOON_MS, 0, 0)])}
+
+    assert habits(readings, GAP_MS, NOW_MS) != []
+    assert habits({**readings, **flag}, GAP_MS, NOW_MS) == []
+    assert habits({series(): columns((at, c, 16) for at, c in days())}, GAP_MS, NOW_MS) == []
