@@ -64,6 +64,7 @@ class Gateway(Table, frozen=True):
     window_bytes_backlog: Annotated[int, msgspec.Meta(ge=4096)] = 512 * 1024
     alarm_command: list[str] = []
     alarm_warnings: bool = False
+    page_pin_file: str = ""
     sms_folder: str = ""
     sms_after_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
 
@@ -397,6 +398,7 @@ class Installation:
             modbus_file=self.path(g.modbus),
             lan_page_port=edge.port(2),
             lan_host=self.file.network.listen,
+            page_pin_file=self.path(g.page_pin_file),
             alarms_file=str(edge.home / "alarms.json"),
             alarm_command=g.alarm_command,
             alarm_warnings=g.alarm_warnings,

@@ -86,6 +86,14 @@ _WORDS = {
 _ORDER = {code: rank for rank, code in enumerate(_WORDS)}
 
 
+def named(code: str, *, zh: bool) -> str:
+    """An alarm in a few words; a code without words is its own."""
+    words = _WORDS.get(code)
+    if words is None:
+        return code
+    return words.zh if zh else words.en
+
+
 def spoken_of(code: str) -> bool:
     """There are words for it: some rule has this code."""
     return code in _WORDS and code != DRILL

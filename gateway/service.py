@@ -20,6 +20,7 @@ from gateway.config import Configured
 from gateway.decoders import foreign
 from gateway.local_alarms import LocalAlarms
 from gateway.outbox import Outbox, Sealer
+from gateway.page import Page, State
 from gateway.receive import Receiver
 from gateway.settings import Settings
 from gateway.uplink import Uplink
@@ -66,14 +67,47 @@ def _modbus(
     return [(f"modbus-{i}", poller.run) for i, poller in enumerate(lines)]
 
 
-def _lan(settings: Settings, receiver: Receiver, halt: threading.Event) -> Callable[[], None]:
+def _lan(
+    settings: Settings,
+    receiver: Receiver,
+    page: Page | None,
+    halt: threading.Event,
+) -> Callable[[], None]:
     readings = device_http.Readings(
         lambda: devices.users(settings),
         {user.username for user in settings.device_users},
         receiver.hand_in,
     )
-    routes = {("POST", "devices"): readings.post}
+    routes: dict[tuple[str, str], lan.Handler] = {("POST", "devices"): readings.post}
+    if page is not None:
+        routes |= {("GET", ""): page.show, ("POST", "ack"): page.ack}
     return lambda: lan.serve(settings.lan_host, settings.lan_page_port, routes, halt)
+
+
+def _page(
+    settings: Settings,
+    alarms: LocalAlarms,
+    uplink: Uplink,
+    receiver: Receiver,
+    outbox: Outbox,
+    now_ms: Callable[[], int],
+    clock: Callable[[], Clock],
+) -> Page:
+    def state() -> State:
+        return State(
+            uplink.down_for_s(), uplink.linked(), outbox.backlog().readings + outbox.pending(),
+            uplink.full_in_h,
+            clock().trusted, receiver.full, not alarms.failed,
+        )  # fmt: skip
+
+    return Page(
+        settings.id,
+        view=lambda: alarms.view,
+        state=state,
+        acknowledge=alarms.acknowledge,
+        now_ms=now_ms,
+        pin=keys.password(settings.page_pin_file) if settings.page_pin_file else "",
+    )
 
 
 def _parts(
@@ -143,7 +177,10 @@ def _parts(
     if alarms is not None:
         parts.append(("alarms", partial(alarms.run, halt)))
     if settings.lan_page_port:
-        parts.append(("lan", _lan(settings, receiver, halt)))
+        page = None
+        if alarms is not None:
+            page = _page(settings, alarms, uplink, receiver, outbox, now_ms, clock)
+        parts.append(("lan", _lan(settings, receiver, page, halt)))
     return parts + _modbus(settings, receiver, halt)
 
 

@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modbus_file: str = ""  # controllers to ask, and their registers; "" where there are none
     lan_page_port: int = 0  # 0: nothing is served
     lan_host: str = "127.0.0.1"
+    page_pin_file: str = ""  # asked for before an acknowledgement; "": nobody is asked
     alarms_file: str = ""  # what is remembered of its own alarms; "": it judges nothing itself
     alarm_command: list[str] = []  # switches a relay: COMMAND ROOM CODE LEVEL on|off
     alarm_warnings: bool = False  # the command hears of warnings as well

@@ -43,6 +43,7 @@ SAVE_EVERY_S = 30.0
 EVICT_EVERY_S = 3_600.0
 HELLO_EVERY_S = 2.0
 RATE_OVER_S = 600.0
+FILL_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ class Uplink:
         self._evict_at_s = monotonic()
         self._was_full = False
         self._answered_s = monotonic()
+        self._fill_at_s = 0.0
+        self.full_in_h: float | None = None
         self._topic = {
             lane: topics.batch(settings.partition, settings.id, lane)
             for lane in ("live", "backlog")
@@ -332,7 +335,6 @@ class Uplink:
 
     def _status(self, state: str) -> bytes:
         backlog = self._outbox.backlog()
-        level = self._outbox.level()
         clock = self._clock()
         config = self._configured.current
         return status_v1.encode(
@@ -344,7 +346,7 @@ class Uplink:
                 newest_ms=backlog.newest_ms,
                 backlog=status_v1.Backlog(backlog.batches, backlog.readings, backlog.bytes),
                 # What is receipted makes room when it is needed, so it does not fill the outbox.
-                full_in_h=self._rate.hours_left(monotonic(), backlog.bytes, level.limit),
+                full_in_h=self.full_in_h,
                 clock=status_v1.Clock(clock.trusted, self._now_ms(), clock.boot),
                 quarantined=self._outbox.quarantined()[0],
                 refused=len(self._outbox.refused()),
@@ -361,6 +363,10 @@ class Uplink:
 
     def _housekeeping(self) -> None:
         at_s = monotonic()
+        if at_s >= self._fill_at_s:
+            self._fill_at_s = at_s + FILL_EVERY_S
+            backlog, level = self._outbox.backlog(), self._outbox.level()
+            self.full_in_h = self._rate.hours_left(at_s, backlog.bytes, level.limit)
         if at_s >= self._save_at_s:
             self._save_at_s = at_s + SAVE_EVERY_S
             self._outbox.save()
