@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from cyclopts.types import ExistingFile
+from cyclopts.types import ExistingDirectory, ExistingFile
 from rich.console import Console
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from coldtrail import gateway_commands, settings, sms_commands
@@ -583,6 +584,70 @@ def watchdog(file: ExistingFile, /) -> None:
         raise SystemExit(3)
     if looked.why:
         raise SystemExit(1)
+
+
+@app.command
+def backup(out: Path, /, *, data: Data = HERE) -> None:
+    """Copy the server's part of the folder, also while `up` runs. Gateways are not copied.
+
+    Parameters
+    ----------
+    out
+        A folder that does not exist yet. It will hold the server's keys: keep it as safe.
+    """
+    from coldtrail.backup import Impossible, back_up
+
+    installation = settings.load(data)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def say(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(file, total=total)
+            bar.update(tasks[file], completed=done, total=total)
+
+        try:
+            manifest = back_up(installation, out, installation.now_ms()(), say)
+        except Impossible as error:
+            raise Failed(str(error)) from error
+    print(f"{out}: readings up to arrival {manifest.readings[1]}, records up to change "
+          f"{manifest.records[1]}, {len(manifest.files)} files.")  # fmt: skip
+    print("Gateways keep their own outboxes; what they hold reaches a restored server again.")
+
+
+@app.command
+def restore(
+    backup: ExistingDirectory,
+    /,
+    *,
+    data: Data = HERE,
+    replace: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Put a server back as a backup has it. It becomes a new store; gateways send what it lacks.
+
+    Parameters
+    ----------
+    backup
+        A folder that `backup` made; every file is checked before anything is touched.
+    replace
+        Move the folder's present server aside instead of refusing.
+    """
+    from coldtrail.backup import Impossible, put_back
+    from coldtrail.clock import machine_ms
+    from coldtrail.supervise import is_up
+
+    if is_up(data):
+        raise Failed(f"`up` runs in {data}: stop it first")
+    try:
+        done = put_back(backup, data, machine_ms(), replace=replace)
+    except Impossible as error:
+        raise Failed(str(error)) from error
+    made = datetime.fromtimestamp(done.manifest.made_at_ms / 1000, UTC)
+    print(f"{data} is as it was at {made:%Y-%m-%d %H:%M} UTC, under new store ids.")
+    if done.aside:
+        print(f"What was there is in {done.aside}.")
+    print("Start it with `coldtrail up`: alarms are judged anew, and each gateway sends again what "
+          "it still holds.")  # fmt: skip
 
 
 @app.command

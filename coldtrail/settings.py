@@ -272,6 +272,11 @@ class Installation:
         return self.server / "keys"
 
     @property
+    def restored(self) -> Path:
+        """What tells gateways that this server was put back from a backup."""
+        return self.server / "restored.json"
+
+    @property
     def base_url(self) -> str:
         return self.file.base_url.rstrip("/") or self.api_url
 
@@ -428,6 +433,7 @@ class Installation:
             quarantine_bytes_per_source=self.file.ingest.quarantine_bytes_per_source,
             records_path=str(self.server / "records.db"),
             signing_key_file=str(self.keys / "signing.key"),
+            restored_path=str(self.restored),
         )
 
     def influx_settings(self) -> "ingest.settings.InfluxSettings":

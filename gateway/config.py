@@ -24,7 +24,7 @@ class Configured:
     def __init__(self, gateway: str, path: Path | None, genuine: config_v1.Genuine) -> None:
         self._gateway = gateway
         self._path = path
-        self._genuine = genuine
+        self.genuine = genuine
         self.refused = 0
         self.current: Config | None = None
         if path is not None and path.exists():
@@ -49,7 +49,7 @@ class Configured:
 
     def _believed(self, payload: bytes) -> Config:
         try:
-            config = config_v1.decode(payload, self._genuine)
+            config = config_v1.decode(payload, self.genuine)
         except BadConfig as error:
             raise Refused(error.reason) from error
         if config.gateway != self._gateway:
@@ -61,6 +61,8 @@ class Configured:
         if held is None:
             return True
         if config.store != held.store:
+            if held.store in config.was:
+                return True  # the server was put back from a backup, and signed that
             raise Refused("a config of another store")
         if config.newer_than(held):
             return True

@@ -29,7 +29,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gateway.config import Configured, Refused
 from gateway.outbox import Full, Impossible, Outbox, Unfit
 from gateway.settings import Settings
-from wire import hello_v1, receipt_v1, status_v1, topics
+from wire import hello_v1, receipt_v1, restore_v1, status_v1, topics
 from wire.batch_v1 import Clock
 
 log = logging.getLogger(__name__)
@@ -79,9 +79,19 @@ class StorePin:
         self._path = path
         self._store = path.read_text().strip() if path.exists() else ""
 
+    @property
+    def store(self) -> str:
+        return self._store
+
     def accepts(self, store: str) -> bool:
         """True for the pinned store. While none is pinned, the first becomes it."""
         if not self._store:
+            self.move(store)
+        return store == self._store
+
+    def move(self, store: str) -> None:
+        """Pin this one."""
+        if store != self._store:
             fresh = self._path.with_suffix(".new")
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
                 f.write(store)
@@ -89,7 +99,6 @@ class StorePin:
                 os.fsync(f.fileno())
             fresh.replace(self._path)
             self._store = store
-        return store == self._store
 
 
 class FillRate:
@@ -280,7 +289,7 @@ class Uplink:
         except receipt_v1.BadReceipt as error:
             log.error("receipt that our server did not make", extra={"reason": error.reason})  # noqa: TRY400
             return
-        if not self._pin.accepts(receipt.store):
+        if not self._pin.accepts(receipt.store) and not self._followed(receipt):
             log.error("receipt of another store, ignored", extra={"store": receipt.store})
             return
         try:
@@ -308,6 +317,20 @@ class Uplink:
             if config is not None:
                 log.info("config accepted", extra={"m": config.m, "rooms": len(config.rooms)})
                 self._status_at_s = 0.0
+
+    def _followed(self, receipt: receipt_v1.Receipt) -> bool:
+        """The server was put back from a backup and signed that: what is still held goes again.
+        Pinned last, so that a crash in between only sends it once more."""
+        if not restore_v1.leads(
+            receipt.restored, self._pin.store, receipt.store, self._configured.genuine
+        ):
+            return False
+        log.warning("the server was restored", extra={"store": receipt.store})
+        self._outbox.forget_receipts()
+        self._in_flight.clear()
+        self._attempts.clear()
+        self._pin.move(receipt.store)
+        return True
 
     def _on_hello(self, payload: bytes) -> None:
         try:

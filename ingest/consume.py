@@ -14,6 +14,7 @@ from ingest.admit import Admitted, Gateway, Rejected, admit, keep_rows, readmit_
 from ingest.inbox import Lane, Message
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
 from wire import receipt_v1, status_v1, topics
+from wire.restore_v1 import Restored
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,10 @@ class Consumer:
         gateways: Iterable[Gateway],
         publish: Publish,
         now_ms: Callable[[], int],
+        restored: Sequence[Restored] = (),
     ) -> None:
         self._store = store
+        self._restored = restored
         self._gateways = {gateway.id: gateway for gateway in gateways}
         self._publish = publish
         self._now_ms = now_ms
@@ -172,6 +175,7 @@ class Consumer:
                 if epoch in recent
             },
             [(*name, reason) for name, reason in self._refused[gateway].items()],
+            self._restored,
         )
         known = self._gateways[gateway]
         self._publish(

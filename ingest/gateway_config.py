@@ -6,7 +6,7 @@ newest at once; one whose words are the same is not published again.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -43,8 +43,10 @@ def sign_with(key_file: str) -> config_v1.Sign:
     return key.sign
 
 
-def config_of(gateway: Gateway, records: RecordsReader, m: int, now_ms: int) -> config_v1.Config:
-    """``m``: the last change when this was asked for."""
+def config_of(
+    gateway: Gateway, records: RecordsReader, m: int, now_ms: int, was: Sequence[str] = ()
+) -> config_v1.Config:
+    """``m``: the last change when this was asked for; ``was``: earlier ids of the records."""
     sites = [site for site in records.sites() if site.gateway == gateway.id]
     ids = {site.id for site in sites}
     return config_v1.Config(
@@ -61,6 +63,7 @@ def config_of(gateway: Gateway, records: RecordsReader, m: int, now_ms: int) -> 
             for room in records.rooms()
             if room.site in ids
         ),
+        tuple(was),
     )  # fmt: skip
 
 
@@ -109,7 +112,9 @@ class Configs:
         sign: config_v1.Sign,
         publish: Publish,
         now_ms: Callable[[], int],
+        was: Sequence[str] = (),
     ) -> None:
+        self._was = was
         self._gateways = {g.id: g for g in gateways}
         self._sign = sign
         self._publish = publish
@@ -143,7 +148,8 @@ class Configs:
                 self._publish(topics.config(self._gateways[id].partition, id), payload)
         m, now_ms = records.last_change(), self._now_ms()
         for id in self._concerned(records, m, now_ms):
-            self._renew(self._gateways[id], config_of(self._gateways[id], records, m, now_ms))
+            gateway = self._gateways[id]
+            self._renew(gateway, config_of(gateway, records, m, now_ms, self._was))
         self._m = m
 
     def _concerned(self, records: RecordsReader, m: int, now_ms: int) -> set[str]:

@@ -1,10 +1,13 @@
-"""Tag keys and passwords from their files."""
+"""What stands in files beside the store: tag keys, passwords, and how often it was restored."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from ingest import settings
 from ingest.admit import Gateway
+from wire.restore_v1 import Restored
 
 KEY_BYTES = 32
 
@@ -30,3 +33,10 @@ def read_key(path: str) -> bytes:
 def read_secret(path: str) -> str:
     """One line; an empty path is no secret."""
     return Path(path).read_text(encoding="utf-8").strip() if path else ""
+
+
+def read_restored(path: str) -> list[Restored]:
+    """Oldest first; none when the server was never put back from a backup."""
+    if not path or not Path(path).exists():
+        return []
+    return msgspec.json.decode(Path(path).read_bytes(), type=list[Restored])

@@ -8,19 +8,20 @@ because reading the records must not hold up a message either.
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from ingest.consume import Consumer
 from ingest.gateway_config import Configs, sign_with
 from ingest.inbox import Inbox
-from ingest.keys import read_gateways, read_secret
+from ingest.keys import read_gateways, read_restored, read_secret
 from ingest.quarantine import fulfil, wishes
 from ingest.session import Session
 from ingest.settings import Settings
 from store.connect import open_readings
 from store.errors import Full
 from wire import hello_v1, topics
+from wire.restore_v1 import Restored
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,10 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         backlog = Session(
             f"{name}-backlog", {topics.BATCHES("backlog"): "backlog"}, inbox, greet.set
         )
-        consumer = Consumer(
-            store, read_gateways(settings.gateways), partial(live.publish, retain=True), now_ms
-        )
-        configs = _start_configs(settings, partial(live.publish, retain=True), now_ms, stop)
+        say = partial(live.publish, retain=True)
+        restored = read_restored(settings.restored_path)
+        consumer = Consumer(store, read_gateways(settings.gateways), say, now_ms, restored)
+        configs = _start_configs(settings, restored, say, now_ms, stop)
         hello = hello_v1.encode(hello_v1.Hello(store.store_id, now_ms()))
         folder = wishes(settings.readings_path)
         password = read_secret(settings.password_file)
@@ -82,6 +83,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
 
 def _start_configs(
     settings: Settings,
+    restored: Sequence[Restored],
     publish: Callable[[str, bytes], None],
     now_ms: Callable[[], int],
     stop: threading.Event,
@@ -89,7 +91,8 @@ def _start_configs(
     if not settings.records_path:
         return None
     sign = sign_with(settings.signing_key_file)
-    configs = Configs(settings.gateways, sign, publish, now_ms)
+    was = [one.records[0] for one in restored]
+    configs = Configs(settings.gateways, sign, publish, now_ms, was)
     threading.Thread(
         target=configs.run, args=(settings.records_path, stop), name="config", daemon=True
     ).start()

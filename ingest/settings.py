@@ -18,6 +18,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``group_ms``: how long a group waits for more messages while they keep coming. Without
     ``records_path`` no gateway is told of its rooms; with it, ``signing_key_file`` signs.
+    ``restored_path``: how often this server was put back from a backup; may be missing.
     """
 
     broker_url: str  # mqtt://host:port or mqtts://host:port
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group_ms: int = 50
     records_path: str = ""
     signing_key_file: str = ""
+    restored_path: str = ""
 
 
 class InfluxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -90,7 +90,8 @@ class Room(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True, rename={"made_at_ms": "made_at"}):
-    """``store``: id of the records that it was made from; ``m``: their last change then."""
+    """``store``: id of the records that it was made from; ``m``: their last change then.
+    ``was``: ids that these records had before they were put back from a backup."""
 
     v: int
     gateway: str
@@ -99,6 +100,7 @@ class Config(msgspec.Struct, frozen=True, rename={"made_at_ms": "made_at"}):
     made_at_ms: int
     sites: tuple[Site, ...] = ()
     rooms: tuple[Room, ...] = ()
+    was: tuple[str, ...] = ()
 
     def newer_than(self, other: "Config") -> bool:
         """Of one store."""

@@ -7,9 +7,12 @@ one that comes again does no harm.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+
+from wire.restore_v1 import MAX_RECORDS, Restored
 
 MAX_PAYLOAD = 1 << 20
 _PERSON = b"coldtrail recpt1"
@@ -31,13 +34,15 @@ class Receipt:
     """``epochs``: epoch to (everything up to here, further ranges with both ends inside).
 
     ``refused``: (epoch, seq, reason) of batches that the server will never store as sent.
-    ``n`` is the arrival up to which the receipt speaks.
+    ``n`` is the arrival up to which the receipt speaks. ``restored``: how the store came to be,
+    oldest first, where it was put back from a backup.
     """
 
     store: str
     n: int
     epochs: dict[str, tuple[int, list[tuple[int, int]]]] = field(default_factory=dict)
     refused: list[tuple[str, int, str]] = field(default_factory=list)
+    restored: Sequence[Restored] = ()
 
 
 class _Epoch(msgspec.Struct, frozen=True):
@@ -45,12 +50,13 @@ class _Epoch(msgspec.Struct, frozen=True):
     ranges: list[tuple[int, int]] = []
 
 
-class _Receipt(msgspec.Struct, frozen=True):
+class _Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     v: int
     store: str
     n: int
     epochs: dict[str, _Epoch]
     refused: list[tuple[str, int, str]]
+    restored: tuple[Restored, ...] = ()
 
 
 _encoder = msgspec.json.Encoder()
@@ -59,7 +65,10 @@ _decoder = msgspec.json.Decoder(_Receipt)
 
 def encode(receipt: Receipt, key: bytes) -> bytes:
     epochs = {e: _Epoch(through, ranges) for e, (through, ranges) in receipt.epochs.items()}
-    said = _encoder.encode(_Receipt(1, receipt.store, receipt.n, epochs, receipt.refused))[:-1]
+    restored = tuple(receipt.restored[-MAX_RECORDS:])
+    said = _encoder.encode(
+        _Receipt(1, receipt.store, receipt.n, epochs, receipt.refused, restored)
+    )[:-1]
     return said + _MAC_OPEN + _mac(said, key) + _MAC_CLOSE
 
 
@@ -87,6 +96,7 @@ def decode(payload: bytes, key: bytes) -> Receipt:
         parsed.n,
         {epoch: (entry.through, entry.ranges) for epoch, entry in parsed.epochs.items()},
         parsed.refused,
+        parsed.restored,
     )
 
 

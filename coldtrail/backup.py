@@ -1,0 +1,186 @@
+"""A server's copy while it runs, and a server put back from one.
+
+Followers are copied first and readings last, so that no follower in a copy has read further
+than the copy's journals go. Gateways are not copied: a gateway's key never leaves it, and two
+gateways with one outbox are a fault. What they still hold, they send again to the restored
+server, which is a new store and says so with the server's signature.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from coldtrail import mosquitto
+from coldtrail.settings import FILE, Installation, load
+from ingest.keys import read_restored
+from store.copies import (
+    copy_readings,
+    copy_records_like,
+    rename_readings,
+    rename_records,
+    store_of_records,
+)
+from wire.restore_v1 import make
+
+MANIFEST = "backup.json"
+READINGS, RECORDS = "readings.db", "records.db"
+FOLLOWERS = ("notices.db", "facts.db", "trace.db", "buyers.db")
+COPIED_AS_THEY_ARE = ("restored.json", "mosquitto", "keys")
+SPARE_BYTES = 64 << 20
+
+Say = Callable[[str, int, int], None]  # file, done, in all
+
+
+class Impossible(Exception):
+    """Nothing was changed; the text says why."""
+
+
+class Manifest(msgspec.Struct, frozen=True, rename={"made_at_ms": "made_at"}):
+    """``files``: path below the backup to the SHA-256 of its bytes."""
+
+    made_at_ms: int
+    readings: tuple[str, int]  # store id, last arrival
+    records: tuple[str, int]  # store id, last change
+    files: dict[str, str]
+    v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """``aside``: where the server's earlier files are, when there were any."""
+
+    manifest: Manifest
+    aside: Path | None
+
+
+def back_up(installation: Installation, out: Path, now_ms: int, say: Say) -> Manifest:
+    """Into the new folder ``out``, whole or not at all. ``Impossible`` names what is in the way."""
+    if out.exists():
+        raise Impossible(f"{out} exists already: a backup is a folder of its own")
+    server = installation.server
+    for needed in (READINGS, RECORDS):
+        if not (server / needed).exists():
+            raise Impossible(f"{server / needed} is not there: nothing has run in this folder yet")
+    _room_for(server, out.parent)
+    fresh = out.with_name(out.name + ".partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    copy = fresh / "server"
+    copy.mkdir(parents=True, mode=0o700)
+    for name in (*FOLLOWERS, RECORDS):
+        if (server / name).exists():
+            copy_records_like(server / name, copy / name)
+            say(name, 1, 1)
+    readings = copy_readings(
+        server / READINGS, copy / READINGS, lambda done, all_: say(READINGS, done, all_)
+    )
+    for name in COPIED_AS_THEY_ARE:
+        if (server / name).is_dir():
+            shutil.copytree(server / name, copy / name)
+        elif (server / name).exists():
+            shutil.copy2(server / name, copy / name)
+    shutil.copy2(installation.folder / FILE, fresh / FILE)
+    paths = sorted(path for path in fresh.rglob("*") if path.is_file())
+    for path in paths:
+        path.chmod(0o600)
+        _to_disk(path)
+    manifest = Manifest(
+        now_ms,
+        readings,
+        store_of_records(copy / RECORDS),
+        {str(path.relative_to(fresh)): _digest(path) for path in paths},
+    )
+    (fresh / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    (fresh / MANIFEST).chmod(0o600)
+    _to_disk(fresh / MANIFEST)
+    fresh.rename(out)
+    return manifest
+
+
+def put_back(backup: Path, folder: Path, now_ms: int, *, replace: bool) -> PutBack:
+    """The server of ``folder`` as the backup has it, under new store ids. Every file of the backup
+    is checked before anything is touched. ``replace``: move an existing server aside."""
+    manifest = _checked(backup)
+    if (folder / "server").exists() and not replace:
+        raise Impossible(
+            f"{folder / 'server'} exists: --replace moves it aside and puts the backup in its place"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    _room_for(backup, folder)
+    fresh = folder / "server.restoring"
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(backup / "server", fresh)
+    fresh.chmod(0o700)
+    if not (folder / FILE).exists():
+        shutil.copy2(backup / FILE, folder / FILE)
+    _renamed(fresh, manifest, now_ms)
+    for path in fresh.rglob("*"):
+        if path.is_file():
+            _to_disk(path)
+    aside = None
+    if (folder / "server").exists():
+        stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S")
+        aside = folder / f"server.before-{stamp}"
+        (folder / "server").rename(aside)
+    fresh.rename(folder / "server")
+    mosquitto.write_files(load(folder))
+    return PutBack(manifest, aside)
+
+
+def _renamed(server: Path, manifest: Manifest, now_ms: int) -> None:
+    """New ids, and the signed record that leads to them."""
+    key = serialization.load_pem_private_key(
+        (server / "keys" / "signing.key").read_bytes(), password=None
+    )
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Impossible("the backup's signing.key is no Ed25519 key")
+    record = make(
+        (manifest.readings[0], rename_readings(server / READINGS)),
+        (manifest.records[0], rename_records(server / RECORDS)),
+        now_ms,
+        key.sign,
+    )
+    path = server / "restored.json"
+    told = [*read_restored(str(path)), record]
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2))
+
+
+def _checked(backup: Path) -> Manifest:
+    path = backup / MANIFEST
+    if not path.exists():
+        raise Impossible(f"{path} is not there: {backup} is no finished backup")
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise Impossible(f"{path}: {error}") from error
+    for name, digest in manifest.files.items():
+        file = backup / name
+        if not file.resolve().is_relative_to(backup.resolve()) or not file.is_file():
+            raise Impossible(f"{file} is missing from the backup")
+        if _digest(file) != digest:
+            raise Impossible(f"{file} is not as it was backed up")
+    return manifest
+
+
+def _room_for(source: Path, target: Path) -> None:
+    needed = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+    free = shutil.disk_usage(target).free
+    if free < needed + SPARE_BYTES:
+        raise Impossible(f"{needed >> 20} MiB are needed at {target}, {free >> 20} MiB are free")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
