@@ -1,5 +1,5 @@
-"""A Modbus line by pymodbus, which is imported when a line is opened and not before: 14 MB that
-a gateway without controllers does not carry."""
+"""A Modbus line by pymodbus, which is imported when a line is opened and not before: 4 MB that a
+gateway without controllers does not carry."""
 
 from typing import Any, Protocol, cast
 

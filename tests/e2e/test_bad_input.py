@@ -3,7 +3,10 @@
 Beside every bad thing a good neighbour is sent, and must be stored.
 """
 
+import base64
 import json
+import urllib.error
+import urllib.request
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -300,6 +303,59 @@ def test_a_zip_bomb_in_a_batch_is_quarantined_and_the_next_batch_is_stored(
 
     wait_held(system, "/batch/live", "zlib")
     wait_until(lambda: series_of(system, "after-bomb"), 20, "ingest goes on")
+
+
+def post(system: System, name: str, body: bytes, user: str, password: str) -> tuple[int, str]:
+    """To the first gateway's LAN port: status and text of the answer."""
+    edge = load(system.data).edges()[0]
+    basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310  # loopback
+        f"{edge.lan_url}/devices/{name}/readings",
+        body,
+        {"Authorization": f"Basic {basic}"},
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_bad_post_says_why_and_a_devices_good_one_is_stored(system: System) -> None:
+    said = coldtrail("gateway", "device", "add", "http-1", "--data", str(system.data))
+    assert "/devices/http-1/readings" in said
+    password = (load(system.data).edges()[0].devices / "http-1.password").read_text().strip()
+
+    assert post(system, "http-1", b"hello", "http-1", password) == (422, "not JSON\n")
+    assert post(system, "http-2", b"{}", "http-1", password)[0] == 403
+    assert post(system, "http-1", b"{}", "http-1", "guess")[0] == 401
+    assert post(system, "http-1", senml(v=4.2), "http-1", password) == (204, "")
+
+    assert wait_held(system, "devices/http-1/", "not JSON")["source"] == system.gateway_id()
+    wait_until(lambda: stored(system, "http-1"), 20, "the good one is stored")
+
+
+def test_local_time_sent_as_utc_is_named_and_an_offset_brings_it_back(
+    system: System, device: Publisher
+) -> None:
+    topic = "tele/zone/SENSOR"
+    local = [int(time()) - 60 + i + 8 * 3600 for i in range(3)]
+    device.offer(
+        iter(
+            [(topic, json.dumps({"Time": t, "AM2301": {"Temperature": 4}}).encode()) for t in local]
+        )
+    )
+    device.wait_acked(device.offered, 30)
+    wait_held(system, topic, "8 h, local time sent as UTC")
+
+    coldtrail("gateway", "device", "offset", topic, "8", "--data", str(system.data))
+
+    wait_until(lambda: len(stored(system, "tasmota/zone/AM2301")) == 3, 30, "all are stored")
+    assert [at // 1000 for at, _ in stored(system, "tasmota/zone/AM2301")] == [
+        t - 8 * 3600 for t in local
+    ]
 
 
 def replace_header(header: Header, **changes: Any) -> Header:
