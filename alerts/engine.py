@@ -116,6 +116,11 @@ class Engine:
         """Rooms have yet to be judged for what is in the journals."""
         return any(o.live for o in self._owed.values())
 
+    def beginning(self) -> bool:
+        """Rooms have yet to be judged for the first time in this life. Unlike ``behind`` it comes
+        to an end however fast readings arrive."""
+        return any(watch.judged_at_ms is None for watch in self._watches.values())
+
     def busy(self, now_ms: int) -> bool:
         """``follow`` has something to do at once: it stopped early so that others get a turn."""
         return any(self._due(now_ms))

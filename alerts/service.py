@@ -53,7 +53,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
 
         wake = threading.Event()
         engine = Engine(readings, records, facts)
-        while engine.behind() and not stop.is_set():  # nothing is told on half of what is known
+        while engine.beginning() and not stop.is_set():  # nothing is told on half of what is known
             engine.follow(now_ms())
         gateways = GatewayEvents(readings, notices)
         notifier = Notifier(

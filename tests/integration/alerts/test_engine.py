@@ -248,6 +248,23 @@ def test_a_backlog_is_judged_at_most_every_half_minute_and_then_whole(tmp_path: 
         assert {f[0] for f in stored(house)} >= {"CRIT_HIGH", "WARN_HIGH"}
 
 
+def test_a_start_comes_to_its_end_though_every_room_is_heard_of_meanwhile(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        for n in range(40):
+            house.room(f"r{n}", f"mqtt:g1:p{n}")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            rounds = 0
+            while engine.beginning() and rounds < 10:
+                rounds += 1
+                now_ms = NOON_MS + rounds * MINUTE_MS
+                for n in range(40):
+                    house.arrive([(now_ms, 2.5)], at_ms=now_ms, probe=f"mqtt:g1:p{n}")
+                engine.follow(now_ms)
+
+    assert rounds == 3
+
+
 def test_the_present_of_a_room_does_not_wait_for_the_past_of_the_others(tmp_path: Path) -> None:
     with House(tmp_path) as house:
         house.room("now", "mqtt:g1:now")
