@@ -186,3 +186,78 @@ def test_where_the_machine_stands_changes_nothing(tmp_path: Path) -> None:
         return done.stdout
 
     assert printed("America/New_York") == printed("Asia/Shanghai") != b""
+
+
+def test_a_forecast_opens_exactly_at_the_warning_limit_and_reaches_the_critical_one_exactly() -> (
+    None
+):
+    """[35] 1.0 + 0.1 each 4 minutes is 1.5 degC an hour. At 120 it is 4.0, the warning limit, and
+    4.0 + 2 x 1.5 is 7.0, the critical one. At 116 it was 3.9."""
+    rise = rows("temperature", *((4 * k, round(1.0 + 0.1 * k, 1)) for k in range(31)))
+
+    found = replayed(*rise, room={"interval_s": 240})
+
+    assert alarms(found) == [("PREDICT_HIGH", 120, 120, None)]
+
+
+def test_a_dose_of_cold_counts_a_hole_as_one_interval_and_runs_through_it() -> None:
+    """[22, 27] 8.5 from 0 to 600: 121 samples of 5 minutes. The one at 700 adds 5, not 100. So
+    24 h are full with sample 288, which is at 700 + 166 x 5 = 1530. WARN_CHILL: the hole drops no
+    alarm. Measured from 10: 1.5 x (600 + 830) and 100 unknown."""
+    found = replayed(*steady(8.5, 0, 600), *steady(8.5, 700, 1530), profile="CU")
+
+    dose = next(a for a in found["alarms"] if a["code"] == "CRIT_CHILL_CUM")
+    assert (dose["began_at"], dose["fired_at"]) == (at(0), at(1530))
+    assert (dose["peak"], dose["degree_minutes"], dose["minutes_unknown"]) == (8.5, 2145, 100)
+
+
+def test_a_removed_probe_closes_what_it_raised_and_starts_anew() -> None:
+    """[27, 41] 5.0 throughout. Fired at 30; taken away at 42, two minutes after its last sample:
+    1 x 42. It speaks again at 100 and fires 30 minutes later. Its silence is nobody's gap."""
+    found = replayed(
+        *steady(5, 0, 40), *steady(5, 100, 130), actions=[act(42, "probe_removed", probe="p1")]
+    )
+
+    assert alarms(found) == [("WARN_HIGH", 0, 30, 42), ("WARN_HIGH", 100, 130, None)]
+    assert [a["degree_minutes"] for a in found["alarms"]] == [42, 30]
+
+
+def test_a_compressor_that_never_stops_is_counted_from_whatever_came_last() -> None:
+    """[47] On since 0; the set point is known from 30; at 50 a temperature reached it; 6 h later
+    it is told, until the compressor stops."""
+    found = replayed(
+        *rows("compressor", (0, 1), (420, 0), probe="c"),
+        *rows("setpoint", (30, 2.0), probe="c"),
+        *[[*row[:4], 2.0 if row[0] == at(50) else 3.0] for row in steady(3, 0, 430)],
+    )
+
+    assert alarms(found) == [("COMP_NEVER_STOPS", 50, 410, 420)]
+
+
+def test_with_samples_an_hour_apart_both_gaps_begin_after_three_hours() -> None:
+    """[34] 3 intervals are 180 minutes, and the critical one's 60 are less than that."""
+    found = replayed(
+        *rows("temperature", (0, 5), (400, 5)), profile="VX", room={"interval_s": 3600}
+    )
+
+    assert alarms(found) == [("DATA_GAP_CRIT", 0, 180, 400), ("DATA_GAP_WARN", 0, 180, 400)]
+
+
+def test_a_lying_probe_is_judged_by_its_own_neighbours_without_conflicts_and_over_gaps() -> None:
+    """[9, 43] -127 at 0; two values at 5 are a conflict and skipped; -127 at 60 is the second in a
+    row. 2.0 at 65 is one good sample, -127 at 70 starts the count of good ones anew."""
+    found = replayed(
+        *rows("temperature", (0, -127), (5, 2.0), (5, 3.0), (60, -127), (65, 2.0)),
+        *rows("temperature", (70, -127), (75, 2.0), (80, 2.0)),
+    )
+
+    ranges = [a for a in found["alarms"] if a["code"] == "SENSOR_RANGE"]
+    assert [(a["level"], a["began_at"], a["fired_at"], a["cleared_at"]) for a in ranges] == [
+        ("critical", at(0), at(60), at(80))
+    ]
+    assert [(row[0], row[4]) for row in found["flagged"]] == [
+        (at(0), "SENSOR_RANGE"),
+        (at(5), "CONFLICT"),
+        (at(60), "SENSOR_RANGE"),
+        (at(70), "SENSOR_RANGE"),
+    ]
