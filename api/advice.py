@@ -7,10 +7,20 @@ from typing import Any
 from api.calibration import standing
 from api.console.language import Words
 from api.context import Context
+from api.limits import limit_of
 from api.lots import all_events, folded, in_room
 from api.registry import Registry
 from api.rooms import DEFAULT_INTERVAL_S, SILENT_INTERVALS, RoomNow, Value
-from domain.advice import DRY_MARGIN_C, HOUR_MS, Advice, ethylene_harm, sweat, wet_sensor
+from domain.advice import (
+    DRY_MARGIN_C,
+    HOUR_MS,
+    Advice,
+    ethylene_harm,
+    hours_left,
+    sweat,
+    warm_up,
+    wet_sensor,
+)
 from domain.commodity import COMMODITIES, Commodity
 from domain.profile import NEVER
 from domain.quantity import QUANTITIES
@@ -21,6 +31,7 @@ from domain.usual_defrost import DAY_MS, LONGEST_MS, LOWERED, OF_DAYS, Usual, ha
 from store.ports import ReadingReader
 
 FRESH_MS = HOUR_MS  # an older value says nothing of the air now
+OUTAGES_MS = 90 * DAY_MS  # earlier ones say little of today's goods
 BUSY_DOOR = 20  # openings an hour (alarm practice, section 5)
 DOORS_MS = DAY_MS  # far enough back to know whether a door stood open
 
@@ -32,6 +43,7 @@ def advice_of(context: Context, now: RoomNow, stays: Folded | None = None) -> li
     reader = context.sources.readings.get()
     found = [*_sweating(now, now_ms)]
     if reader is not None:
+        found += _warming(context, reader, now, now_ms)
         found += _damp(context, reader, now, now_ms)
         found += _defrosts(context, reader, now, now_ms)
     found += _ethylene(context, now, folded(all_events(context)) if stays is None else stays)
@@ -58,6 +70,45 @@ def _assigned(
     for probe, first_ms, last_ms in context.registry().assigned(room, from_ms, to_ms):
         found.setdefault(probe, []).extend(_valid(reader, probe, quantity, first_ms, last_ms))
     return {probe: sorted(samples) for probe, samples in found.items() if samples}
+
+
+# --- without power
+
+
+def _warming(context: Context, reader: ReadingReader, now: RoomNow, now_ms: int) -> list[Advice]:
+    """How long the goods have, by how the room warmed in this outage and in earlier ones."""
+    dead = any(v.quantity.name == "mains" and v.trusted and v.number == 0 for v in now.values)
+    head = now.headline
+    limit = limit_of(now.rule, "CRIT_HIGH") or limit_of(now.rule, "WHO_HEAT")
+    if not dead or head is None or limit is None or limit.above is None:
+        return []
+    since_ms, end_ms = now_ms - OUTAGES_MS, now_ms + 1
+    mains = _assigned(context, reader, now.room.id, "mains", since_ms, end_ms)
+    outages = [span for samples in mains.values() for span in _spans_of(0, samples, end_ms)]
+    samples = [
+        sample
+        for begin, end in outages
+        for sample in _valid(reader, head.probe, head.quantity.name, begin, end)
+    ]
+    rate = warm_up(samples, outages)
+    count = QUANTITIES["temperature"].count
+    hours = hours_left(count(head.number), count(limit.above), rate)
+    if rate is None or hours is None:
+        return []
+    said = {"hours": hours, "limit": limit.above, "rate": round(rate / 100, 1)}
+    return [Advice("WARM_UP", "outage", said)]
+
+
+def _spans_of(value: int, samples: Sequence[Sample], end_ms: int) -> list[Span]:
+    spans: list[Span] = []
+    begin: int | None = None
+    for at_ms, count in samples:
+        if count == value:
+            begin = at_ms if begin is None else begin
+        elif begin is not None:
+            spans.append((begin, at_ms))
+            begin = None
+    return spans if begin is None else [*spans, (begin, end_ms)]
 
 
 # --- humidity and dew

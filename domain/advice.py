@@ -14,6 +14,9 @@ from domain.span import Sample, Span
 
 HOUR_MS = 3_600_000
 WET_ABOVE = 9800  # counts of 0.01 %RH
+SHORTEST_OUTAGE_MS = HOUR_MS // 2
+FEWEST_SAMPLES = 3
+LONGEST_FORECAST_H = 24
 DRY_MARGIN_C = 1.0  # above the dew point by more than this nothing sweats
 _LEVELS = {"very_low": 0, "low": 1, "moderate": 2, "high": 3, "very_high": 4}
 
@@ -75,3 +78,27 @@ def ethylene_harm(giver: Commodity, taker: Commodity, *, same_room: bool) -> boo
     if same_room:
         return min(given, suffered) >= 2 and given + suffered >= 5
     return given >= 3 and suffered >= 3
+
+
+def warm_up(samples: Sequence[Sample], outages: Sequence[Span]) -> float | None:
+    """How fast the room warmed without power, counts an hour: the median of its outages of half
+    an hour or more, each from its first to its last sample. A full room and an empty one differ
+    twentyfold, so no table can say it (models, section 8.3)."""
+    rates: list[float] = []
+    for begin, end in outages:
+        within = [(at, count) for at, count in samples if begin <= at < end]
+        if len(within) < FEWEST_SAMPLES or within[-1][0] - within[0][0] < SHORTEST_OUTAGE_MS:
+            continue
+        rise = within[-1][1] - within[0][1]
+        rates.append(rise * HOUR_MS / (within[-1][0] - within[0][0]))
+    rates.sort()
+    return rates[(len(rates) - 1) // 2] if rates else None
+
+
+def hours_left(count: int, limit: int, rate: float | None) -> int | None:
+    """Whole hours until the limit, at least 1: an estimate is never said to the minute. None: not
+    within a day, or nothing to say it by."""
+    if rate is None or rate <= 0 or count >= limit:
+        return None
+    hours = (limit - count) / rate
+    return None if hours > LONGEST_FORECAST_H else max(1, round(hours))

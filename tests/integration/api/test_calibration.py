@@ -1,13 +1,20 @@
 """Probes with their papers, and what a room's page advises, by forms and by programs."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.api.county import BEARER
+from domain.reading import GatewayId, ProbeId, Series
+from store.connect import open_readings
+from store.ports import AdmittedBatch, BatchId
+from tests.integration.api.county import BEARER, served
 from tests.integration.api.test_people import sign_in
-from tests.support.console_county import DAY_MS, HOUR_MS, NOW_MS
+from tests.support.batches import columns
+from tests.support.console_county import DAY_MS, HOUR_MS, NOW_MS, settings_of
 
 AIR = "ieee:00158d000berry0"
 PULP = "ieee:00158d000berry1"
@@ -151,3 +158,35 @@ def test_apples_beside_broccoli_are_advised_against_in_one_room_and_next_door(
     both = ["apple_fuji", "broccoli"]
     assert post(own_county, "/rooms/peach/rules", commodities=both, **said).is_success
     assert "ETHYLENE room" in codes(own_county, "peach")
+
+
+def test_without_power_a_room_says_how_long_its_goods_have_by_how_it_warms(
+    built: Path, tmp_path: Path
+) -> None:
+    """2.0 at the outage's start an hour ago, 3.0 now: about an hour until 4."""
+    folder = tmp_path / "dark"
+    shutil.copytree(built, folder)
+    with closing(open_readings(folder / "readings.db", write=True)) as readings:
+        peach = ProbeId("ieee:00158d000peach0")
+        outage = [(NOW_MS - HOUR_MS, 0)]
+        warming = [(NOW_MS - HOUR_MS + m * 60_000, 200 + m * 100 // 60) for m in range(0, 60, 2)]
+        rows = {"mains": outage, "temperature": [*warming, (NOW_MS, 300)]}
+        batch = AdmittedBatch(
+            BatchId(GatewayId("gw-dark"), "e1", 1),
+            b"0123456789abcdef",
+            "readings",
+            [
+                (Series(peach, q), columns(*((t, v, 0) for t, v in said)))
+                for q, said in rows.items()
+            ],
+            NOW_MS,
+        )
+        readings.write([batch], NOW_MS)
+
+    with served(settings_of(folder)) as client:
+        said = get(client, "/rooms/peach/advice")["advice"]
+
+    assert isinstance(said, list)
+    warm = next(one for one in said if one["code"] == "WARM_UP")
+    assert warm["detail"] == {"hours": 1, "limit": 4.0, "rate": 1.0}
+    assert "about 1 h until 4 °C" in warm["en"]

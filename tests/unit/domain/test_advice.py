@@ -2,7 +2,14 @@
 
 import pytest
 
-from domain.advice import dew_point, ethylene_harm, sweat, wet_sensor
+from domain.advice import (
+    dew_point,
+    ethylene_harm,
+    hours_left,
+    sweat,
+    warm_up,
+    wet_sensor,
+)
 from domain.commodity import COMMODITIES
 from tests.unit.domain.rooms import MINUTE_MS, at
 
@@ -85,3 +92,31 @@ def test_ethylene_harms_in_one_room_sooner_than_across_rooms(
 ) -> None:
     assert harm(giver, taker) is one_room
     assert harm(giver, taker, same_room=False) is next_door
+
+
+def test_a_room_warms_as_it_did_in_its_outages_and_the_middle_one_counts() -> None:
+    slow = [(at(m), 200 + m) for m in range(0, 61, 5)]  # 1 count a minute
+    quick = [(at(1000 + m), 200 + 3 * m) for m in range(0, 61, 5)]
+    outages = [(at(0), at(61)), (at(1000), at(1061))]
+
+    assert warm_up(slow, outages[:1]) == 60
+    assert warm_up([*slow, *quick], outages) == 60
+    assert warm_up(quick, outages) == 180
+    assert warm_up(slow[:6], outages) is None  # 25 minutes
+
+
+@pytest.mark.parametrize(
+    ("count", "rate", "hours"),
+    [
+        pytest.param(200, 100.0, 5, id="five-degrees-at-one-an-hour"),
+        pytest.param(690, 100.0, 1, id="never-less-than-an-hour"),
+        pytest.param(200, 10.0, None, id="beyond-a-day"),
+        pytest.param(700, 100.0, None, id="already-there"),
+        pytest.param(200, -5.0, None, id="not-warming"),
+        pytest.param(200, None, None, id="nothing-known"),
+    ],
+)
+def test_the_hours_until_a_limit_are_whole_and_only_said_within_a_day(
+    count: int, rate: float | None, hours: int | None
+) -> None:
+    assert hours_left(count, 700, rate) == hours
