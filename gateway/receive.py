@@ -174,12 +174,12 @@ class Admission:
         message: Message,
         now_ms: int,
         clock_trusted: bool,
-        received_at_ms: int | None = None,
+        arrived: tuple[int, ArrivalClock] | None = None,
     ) -> tuple[list[Row], Unfit | None]:
-        """``received_at_ms``: of a message that arrived then and is tried once more now."""
-        again = received_at_ms is not None
-        if received_at_ms is None:
-            received_at_ms = self._arrivals.now(now_ms)
+        """``arrived``: when, of a message that is tried once more now, and the clock of all
+        those that are, in the order of their arrival."""
+        arrivals = self._arrivals if arrived is None else arrived[1]
+        received_at_ms = arrivals.now(now_ms) if arrived is None else arrived[0]
         try:
             decoded = decoders.decode(
                 message.topic, message.payload, received_at_ms, self._births, self._foreign
@@ -192,7 +192,7 @@ class Admission:
             self.learnt[message.topic] = message.payload
         readings = [self._in_utc(item, message.topic) for item in decoded]
         hours = 0
-        if clock_trusted and not message.late and not again:
+        if clock_trusted and not message.late and arrived is None:
             hours = self._watch_hours(message.topic, readings, now_ms)
         rows: list[Row] = []
         reasons: list[str] = []
@@ -207,7 +207,7 @@ class Admission:
                 local = f": {hours} h, local time sent as UTC?" if hours > 0 else ""
                 reasons.append(objection + local)
                 continue
-            row = self._row(item, message.late, clock_trusted, again=again)
+            row = self._row(item, message.late, clock_trusted, arrivals)
             if len(row.series.probe) > MAX_PROBE_ID:
                 reasons.append("a probe's id is too long")
             elif not row.series.probe.isprintable():
@@ -252,14 +252,17 @@ class Admission:
         return hours_ahead(newest - now_ms)
 
     def _row(
-        self, item: decoders.DeviceReading, late: bool, clock_trusted: bool, *, again: bool
+        self,
+        item: decoders.DeviceReading,
+        late: bool,
+        clock_trusted: bool,
+        arrivals: ArrivalClock,
     ) -> Row:
         probe = item.probe if item.own_id else f"mqtt:{self._gateway}:{item.probe}"
         series = Series(ProbeId(probe), item.quantity)
         bits, at_ms = 0, item.at_ms
         if not item.timed:
-            if not again:
-                at_ms = self._arrivals.free(series, at_ms)
+            at_ms = arrivals.free(series, at_ms)
             if late:
                 bits |= Quality.INTERVAL_ONLY
             if not clock_trusted:
@@ -390,20 +393,22 @@ class Receiver:
         self._admission.offsets = self._offsets.hours
         asked = quarantine.take_wishes(self._outbox.path)
         held = self._outbox.held(asked, topics) if topics or asked else []
+        arrivals = ArrivalClock()
         for i in range(0, len(held), RETRY_AT_ONCE):
             try:
-                self._retry(held[i : i + RETRY_AT_ONCE])
+                self._retry(held[i : i + RETRY_AT_ONCE], arrivals)
             except Full as error:
                 log.warning("no room to try again", extra={"error": str(error)})
                 return
 
-    def _retry(self, held: Sequence[tuple[int, Unfit]]) -> None:
+    def _retry(self, held: Sequence[tuple[int, Unfit]], arrivals: ArrivalClock) -> None:
         now_ms, clock = self._now_ms(), self._clock()
         rows: list[Row] = []
         released: list[int] = []
         for id, item in held:
             message = Message(item.topic, item.payload, 0, 0, False, item.late, 0)
-            more, bad = self._admission.admit(message, now_ms, clock.trusted, item.received_at_ms)
+            arrived = (item.received_at_ms, arrivals)
+            more, bad = self._admission.admit(message, now_ms, clock.trusted, arrived)
             rows += more
             if bad is None:
                 released.append(id)

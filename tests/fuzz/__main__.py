@@ -18,12 +18,13 @@ def main() -> int:
     totals = load(told.state, told.seed) if told.state else Totals(told.seed)
     totals = run(totals, told.messages, told.state)
     say = sys.stdout.write
-    say(f"seed {totals.seed}: {totals.done} messages in {totals.seconds:.0f} s of work\n")
+    say(f"seed {totals.seed}: {totals.done} messages in {totals.seconds:.0f} s of the processor\n")
     for name, counts in sorted(totals.outcomes.items()):
         each = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
         say(f"  {name}: {sum(counts.values())}: {each}\n")
     say(f"  longest {totals.longest_ms:.1f} ms (message {totals.longest}); ")
-    say(f"above 1 s: {len(totals.slow)}; failures: {len(totals.failures)}\n")
+    say(f"above 1 s by the clock: {totals.interrupted}, and again: {len(totals.slow)}; ")
+    say(f"failures: {len(totals.failures)}\n")
     say(f"  resident {totals.resident_early_kb} kB early, {totals.resident_late_kb} kB late\n")
     for i, what in totals.failures[:20]:
         say(f"  --only {i}: {what}\n")

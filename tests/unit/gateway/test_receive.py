@@ -3,6 +3,7 @@
 import json
 
 from domain.reading import Series
+from gateway.clock import ArrivalClock
 from gateway.decoders.foreign import guarded
 from gateway.decoders.reading import Decoded
 from gateway.outbox import Row
@@ -97,3 +98,14 @@ def test_half_a_character_in_a_name_costs_its_reading_alone_and_can_be_told() ->
     assert unfit is not None
     assert unfit.reason.encode()
     assert "cannot be shown" in unfit.reason
+
+
+def test_untimed_messages_of_one_instant_that_are_tried_again_do_not_meet() -> None:
+    admission, arrivals = Admission("gw-1"), ArrivalClock()
+
+    rows = [
+        admission.admit(message({"temperature": v}), NOW + DAY, True, (NOW, arrivals))[0][0]
+        for v in (4.2, 4.3)
+    ]
+
+    assert [(row.at_ms, row.counts) for row in rows] == [(NOW, 420), (NOW + 1, 430)]
