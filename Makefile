@@ -8,7 +8,7 @@ PIP := -m pip --disable-pip-version-check --no-input
 DEMO_DATA ?= demo-data
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo setup test bench format lint types layers tests clean system
+.PHONY: demo setup channels test bench format lint types layers tests clean system
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,10 @@ demo: .venv/.installed
 	.venv/bin/coldtrail demo --data $(DEMO_DATA)
 
 setup: .venv/.installed
+
+# Alibaba, Tencent and Apprise beside what `setup` brings.
+channels: .venv/.installed
+	.venv/bin/python $(PIP) install --quiet --no-compile --require-hashes -r requirements-channels.lock
 
 test: format lint types layers tests
 
