@@ -12,14 +12,14 @@ from typing import Any
 
 from api.alarms import NOTHING_SAID, said_in
 from api.context import Context
+from api.judging import past_of
 from api.problems import Problem
-from domain.dry_run import Change, Difference, Proposal, dry_run, proposed
+from domain.dry_run import Change, Difference, Proposal, compare, proposed, ruled
 from domain.judgement import Fact, Rule
 from domain.reading import RoomId
 from store.facts import SqlFactsReader
 from store.ports import ReadingReader
 from store.records.ports import RecordsReader
-from store.room_input import actions_of, by_probe, read_room, rules_of
 
 MOST_READINGS = 2_000_000  # of one room in one answer; the command has no such bound
 DAY_MS = 24 * 3600 * 1000
@@ -74,18 +74,18 @@ def try_rule(
 ) -> Trial | None:
     """None for a room without a rule. Raises ``Impossible``; ``Problem`` for more readings than
     ``most``."""
-    rules = rules_of(records, room)
-    if not rules:
+    past = past_of(records, readings, facts, room)
+    if past is None:
         return None
-    held = next((rule for rule in reversed(rules) if rule.from_ms <= span[1]), rules[0])
+    held = next((r for r in reversed(past.rules) if r.from_ms <= span[1]), past.rules[0])
     wanted = proposed(held, proposal)
-    assigned = records.assignments(room)
-    columns = read_room(readings, by_probe(readings), assigned, 0, span[1] + 1)
+    columns = past.read(0, span[1] + 1)
     rows = sum(map(len, columns.values()))
     if most is not None and rows > most:
         raise Problem(413, f"more than {most} readings: use coldtrail dry-run", field="rooms")
-    actions = actions_of(records, room, assigned)
-    difference = dry_run(rules, wanted, actions, columns, span)
+    before = past.engine.judge(span[1], past.read)
+    after = ruled(wanted, past.actions, columns, span[1])
+    difference = compare(before, after, span)
     return Trial(room, held, wanted, difference, _recorded(records, facts, room, span), rows)
 
 

@@ -1,34 +1,27 @@
 """Why a room's alarms ring or are silent at an instant, out of the stores.
 
-Judges the room at that instant by the engine's own code, from the checkpoints that the alerts
-role keeps where they fit, else from the beginning. Nothing is written. Needs readings and
-records; without facts it only takes longer.
+Nothing is written. Needs readings and records; without facts it only takes longer.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from api.console.language import LANGUAGES, Words
 from api.context import Context
-from domain.engine import Checkpoint, RoomEngine
+from api.judging import past_of
 from domain.explain import SHOWN_MS, Explanation, RuleState, explain
 from domain.profile import NEVER, Limit
 from domain.quantity import QUANTITIES
-from domain.reading import Columns, ProbeId, RoomId, Series
+from domain.reading import RoomId
 from domain.reason import sentence
 from domain.room_state import probe_of, quantity_of
 from store.facts import SqlFactsReader
 from store.facts_ports import StoredFact
 from store.ports import ReadingReader
 from store.records.ports import RecordsReader
-from store.room_input import actions_of, by_probe, read_room, rules_of
-
-MOST_ARRIVALS = 20_000  # more than this since the checkpoints: the beginning is nearer
 
 
 def explanation(
@@ -39,26 +32,12 @@ def explanation(
     at_ms: int,
 ) -> Explanation | None:
     """None for a room without a rule. Raises ``Impossible`` for one that cannot be."""
-    kept = facts.kept(room) if facts is not None else None
-    rules = rules_of(records, room)
-    if not rules:
+    past = past_of(records, readings, facts, room)
+    if past is None:
         return None
-    assigned = records.assignments(room)
-    series_of = by_probe(readings)
-
-    def read(from_ms: int, to_ms: int) -> Mapping[Series, Columns]:
-        return read_room(readings, series_of, assigned, from_ms, to_ms)
-
-    actions = actions_of(records, room, assigned)
-    probes = {one.probe for one in assigned}
-    if kept is None or _changed(records, room, kept[1]):
-        engine = RoomEngine(rules, actions)
-    else:
-        engine = RoomEngine(rules, actions, _checkpoints(kept[2]))
-        if not _caught_up(engine, readings, probes, kept[0]):
-            engine = RoomEngine(rules, actions)
-    standing, judgement = engine.stand(at_ms, SHOWN_MS, read)
-    return explain(standing, judgement, read(max(at_ms - SHOWN_MS + 1, 0), at_ms + 1))
+    standing, judgement = past.engine.stand(at_ms, SHOWN_MS, past.read)
+    rows = past.read(max(at_ms - SHOWN_MS + 1, 0), at_ms + 1)
+    return explain(standing, judgement, rows)
 
 
 async def explained(context: Context, room: RoomId, at_ms: int) -> Explanation | None:
@@ -66,39 +45,6 @@ async def explained(context: Context, room: RoomId, at_ms: int) -> Explanation |
     readings = context.sources.readings.need()
     facts = context.sources.facts.get()
     return await asyncio.to_thread(explanation, context.records, readings, facts, room, at_ms)
-
-
-def _checkpoints(kept: bytes) -> list[Checkpoint]:
-    try:
-        return msgspec.msgpack.decode(kept, type=list[Checkpoint]) if kept else []
-    except msgspec.DecodeError:  # of another version of the rules
-        return []
-
-
-def _caught_up(
-    engine: RoomEngine, readings: ReadingReader, probes: Collection[ProbeId], n: int
-) -> bool:
-    """What arrived since its checkpoints is touched; False when that is another store's count,
-    or so much that the beginning is nearer."""
-    head = readings.last_arrival()
-    if not n <= head <= n + MOST_ARRIVALS:
-        return False
-    while n < head and (page := readings.arrivals(n)):
-        for span in (span for arrival in page for span in arrival.spans):
-            if span.series.probe in probes:
-                engine.touch(span.first_ms, span.last_ms)
-        n = page[-1].n
-    return True
-
-
-def _changed(records: RecordsReader, room: RoomId, m: int) -> bool:
-    """What the room is judged by was changed after ``m``."""
-    head = records.last_change()
-    while m < head and (page := records.changes(m)):
-        if any(room in change.rooms for change in page):
-            return True
-        m = page[-1].m
-    return m > head  # the records were put back from a copy
 
 
 def clock_of(words: Words, at_ms: int) -> Callable[[int], str]:

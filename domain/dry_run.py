@@ -90,20 +90,16 @@ class Difference:
         return sum(1 for change in self.changes if change.kind == kind)
 
 
-def dry_run(
-    rules: Sequence[Rule],
+def ruled(
     proposal: Rule,
     actions: Sequence[Action],
     readings: Mapping[Series, Columns],
-    span: tuple[int, int],
-) -> Difference:
-    """``readings``: all that is stored up to the end of the span. A ``rule_changed`` said by
-    people changed the rule that was; it says nothing about the proposal."""
-    to_ms = span[1]
-    before = judge(Asked(rules, readings, actions), to_ms)
+    horizon_ms: int,
+) -> Judgement:
+    """The room as if the proposal had always been in force. A ``rule_changed`` said by people
+    changed the rule that was; it says nothing about the proposal."""
     others = [action for action in actions if action.kind != "rule_changed"]
-    after = judge(Asked([proposal], readings, others), to_ms)
-    return compare(before, after, span)
+    return judge(Asked([proposal], readings, others), horizon_ms)
 
 
 def compare(before: Judgement, after: Judgement, span: tuple[int, int]) -> Difference:

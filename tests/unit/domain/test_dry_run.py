@@ -1,5 +1,6 @@
 """What another rule would have made of the same readings."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,12 +8,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.dry_run import Change, Difference, Proposal, compare, dry_run, proposed
-from domain.judgement import Asked, Judgement, Rule
+from domain.dry_run import Change, Difference, Proposal, compare, proposed, ruled
+from domain.judgement import Action, Asked, Judgement, Rule
 from domain.profile import Impossible
-from domain.reading import Columns
+from domain.reading import Columns, Series
 from domain.room import judge
 from tests.unit.domain.rooms import NOON_MS, MadeUp, act, at, line, minute, rule, series, steady
+
+
+def dry_run(
+    rules: Sequence[Rule],
+    proposal: Rule,
+    actions: Sequence[Action],
+    readings: Mapping[Series, Columns],
+    span: tuple[int, int],
+) -> Difference:
+    before = judge(Asked(rules, readings, actions), span[1])
+    return compare(before, ruled(proposal, actions, readings, span[1]), span)
 
 
 def tried(
