@@ -1,5 +1,8 @@
 """ESPHome, as esphome.io documents the default topics of its MQTT client."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from gateway.decoders import NotMine, decode
@@ -48,3 +51,22 @@ def test_a_name_that_is_no_quantity_says_what_it_lacks() -> None:
 def test_the_last_will_and_discovery_measure_nothing() -> None:
     assert decode("store7/status", b"online", NOW) == []
     assert decode("homeassistant/sensor/store7/temperature/config", b"{}", NOW) == []
+
+
+def test_every_sensor_of_the_example_in_deploy_is_understood() -> None:
+    example = Path(__file__).parents[4] / "deploy" / "esphome" / "store-room.yaml"
+    names = re.findall(r'name: "(.+)"', example.read_text())
+
+    found = {}
+    for name in names:
+        kind, state = ("binary_sensor", "ON") if name == "Door" else ("sensor", "4")
+        [(probe, quantity, _, _)] = said(
+            f"store7/{kind}/{name.lower().replace(' ', '_')}/state", state
+        )
+        found[name] = (probe, quantity)
+    assert found == {
+        "Temperature": ("local:store7", "temperature"),
+        "Humidity": ("local:store7", "humidity"),
+        "Evaporator temperature": ("local:store7/evaporator", "temperature"),
+        "Door": ("local:store7", "door"),
+    }
