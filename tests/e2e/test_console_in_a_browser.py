@@ -14,8 +14,9 @@ from tests.support.servers import require
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update",
             "--disable-sync"]  # fmt: skip
+AIR = "ieee:00158d000berry0"
 CONSOLE = ("/", "/rooms/berry", "/rooms/leaf?span=14d", "/sites/liu", "/alarms", "/lots",
-           "/lots/lot-berry", "/probes", "/pipeline", "/rooms/berry/explain",
+           "/lots/lot-berry", "/probes", f"/probes/one?probe={AIR}", "/pipeline", "/rooms/berry/explain",
            "/rooms/meat/try?days=30&profile=MT&limit_c:WARN_HIGH=3&interval_s=300", "/tuning")  # fmt: skip
 WIDTHS = {"phone": (360, 740), "desk": (1280, 900)}
 
@@ -141,3 +142,27 @@ def test_a_tap_on_the_chart_asks_why_at_that_moment(browser: Browser, url: str) 
         asked_ms = int(visit.page.url.partition("?at=")[2])
         assert abs(asked_ms - (NOW_MS - 12 * HOUR_MS)) < HOUR_MS
         assert visit.page.get_by_role("heading", name="Readings that counted").is_visible()
+
+
+READS_A_CODE = """window.BarcodeDetector = class {
+  detect() { return Promise.resolve([{ rawValue: "Z:GW-EAST shed $I:4711" }]); }
+};"""  # chromium on Linux has none; a phone's has
+
+
+@pytest.mark.server
+def test_the_code_on_a_new_device_finds_the_probe_that_already_sends(
+    browser: Browser, url: str
+) -> None:
+    with contextlib.closing(Visit(browser, WIDTHS["phone"], "zh", js=True)) as visit:
+        visit.page.add_init_script(READS_A_CODE)
+        visit.page.goto(f"{url}/signin?token={TOKEN}")
+        visit.page.goto(f"{url}/probes/one?probe={AIR}")
+        photo = visit.page.screenshot(clip={"x": 0, "y": 0, "width": 8, "height": 8})
+
+        visit.page.set_input_files(
+            "input[data-into=new]", {"name": "a.png", "mimeType": "image/png", "buffer": photo}
+        )
+
+        visit.page.wait_for_function(
+            "document.querySelector('input[name=new]').value === 'mqtt:gw-east:shed'"
+        )
