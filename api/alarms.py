@@ -20,6 +20,7 @@ class Said:
     cause: str | None = None
     action: str | None = None
     note: str | None = None
+    person: str | None = None  # who takes it
     disposition: Mapping[str, str] = field(default_factory=dict)
     closed: bool = False
     who: str = ""
@@ -41,7 +42,9 @@ def said_in(records: RecordsReader, room: RoomId | None = None) -> dict[str, Sai
         one = notes.setdefault(str(note["fact_id"]), {"disposition": {}})
         said: Mapping[str, Any] = note["said"]
         dispositions = {**one["disposition"], **said.get("disposition", {})}
-        one.update({name: said[name] for name in ("cause", "action", "note") if name in said})
+        one.update(
+            {name: said[name] for name in ("cause", "action", "note", "person") if name in said}
+        )
         one["closed"] = bool(said.get("closed", one.get("closed", False)))
         one.update(disposition=dispositions, who=str(note["by"]), at_ms=note["recorded_at_ms"])
     return {fact: Said(**one) for fact, one in notes.items()}

@@ -17,6 +17,7 @@ from api.buyers import Buyers
 from api.console import (
     alarm_pages,
     assets,
+    duty_pages,
     explain_pages,
     live,
     lot_pages,
@@ -46,10 +47,11 @@ from store.records import Refused, open_records
 log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
-FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin"})
+FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin", "/silences", "/drills", "/people"})
 PAGES = (
-    assets, signin, live, now, places, setup_pages, people_pages, alarm_pages, explain_pages,
-    try_pages, tuning_pages, lot_pages, pipeline_pages, probe_pages, reference_pages,
+    assets, signin, live, now, places, setup_pages, duty_pages, people_pages, alarm_pages,
+    explain_pages, try_pages, tuning_pages, lot_pages, pipeline_pages, probe_pages,
+    reference_pages,
 )  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 """A room's ladder: who would be told at an instant and who is on duty, and what comes next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.context import Context
+from api.registry import Registry
 from domain.incident import Contact as OnTurn
 from domain.incident import RoomState, Rung, coming
 from domain.reading import RoomId
-from domain.roster import ROLES, OnLadder, Shift, ladder, on_duty
-from store.records.ports import Person
+from domain.roster import ROLES, Calendar, OnLadder, Shift, ladder, on_duty
+from store.records.ports import Contact, Person
+from store.records.reader import on_ladder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,37 @@ class Ladder:
 
 def ladder_of(context: Context, room: RoomId, at_ms: int) -> Ladder:
     """At an instant, by the duties, shifts and calendar that are recorded now."""
-    contacts = context.records.contacts(room)
+    return ladders(context, at_ms, [room])[room]
+
+
+def ladders(
+    context: Context, at_ms: int, rooms: Iterable[RoomId] | None = None
+) -> dict[RoomId, Ladder]:
+    """Of these rooms; None: of all."""
+    registry = context.registry()
+    duties = context.records.duties()
+    people = {one.id: one for one in registry.people.values()}
     calendar = {day.day: day.counts_as for day in context.records.calendar()}
     stopped = {str(who): at for who, at in context.records.texts_stopped().items()}
+    return {
+        room: _ladder(on_ladder(duties, people, _scopes(registry, room)), calendar, stopped, at_ms)
+        for room in (registry.rooms if rooms is None else rooms)
+    }
+
+
+def _scopes(registry: Registry, room: RoomId) -> set[tuple[str, str]]:
+    site = registry.sites[registry.rooms[room].site]
+    found = {("room", str(room)), ("site", str(site.id))}
+    above: str | None = site.region
+    while above is not None:
+        found.add(("region", above))
+        above = registry.regions[above].parent
+    return found
+
+
+def _ladder(
+    contacts: Sequence[Contact], calendar: Calendar, stopped: Mapping[str, int], at_ms: int
+) -> Ladder:
     people: dict[str, Person] = {c.person.id: c.person for c in contacts}
     known = [OnLadder(c.person.id, c.role, c.shifts, c.person.id not in stopped) for c in contacts]
     told = {(t.person, t.role): t.instead for t in ladder(known, calendar, at_ms)}
@@ -73,7 +103,6 @@ def ladder_of(context: Context, room: RoomId, at_ms: int) -> Ladder:
                 stopped.get(who),
             )
             for who, role in [one for one in told if one not in shifts] + list(shifts)
-            if who in people
         ]
     )
 
@@ -88,7 +117,7 @@ def state_of(context: Context, subject: str) -> RoomState | None:
     return context.sources.notices.ask(lambda reader: reader.state(subject))
 
 
-def unstaffed(context: Context, rooms: Sequence[RoomId], at_ms: int) -> Mapping[RoomId, Ladder]:
-    """Rooms in which nobody, or somebody else than an operator on duty, would be told."""
-    ladders = {room: ladder_of(context, room, at_ms) for room in rooms}
-    return {room: one for room, one in ladders.items() if not one.reaches or one.instead}
+def unstaffed(context: Context, at_ms: int) -> dict[RoomId, Ladder]:
+    """Rooms in which nobody, or somebody else than an operator on duty, would be told first."""
+    found = ladders(context, at_ms)
+    return {room: one for room, one in found.items() if not one.reaches or one.instead}

@@ -86,17 +86,15 @@ _WORDS = {
 _ORDER = {code: rank for rank, code in enumerate(_WORDS)}
 
 
+CODES = tuple(code for code in _WORDS if code != DRILL)  # that some rule has
+
+
 def named(code: str, *, zh: bool) -> str:
     """An alarm in a few words; a code without words is its own."""
     words = _WORDS.get(code)
     if words is None:
         return code
     return words.zh if zh else words.en
-
-
-def spoken_of(code: str) -> bool:
-    """There are words for it: some rule has this code."""
-    return code in _WORDS and code != DRILL
 
 
 def parts(text: str) -> int:

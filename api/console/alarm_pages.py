@@ -11,16 +11,20 @@ from api.charts import svg
 from api.console.pages import field, form_of, page, words_of
 from api.context import Context, InContext
 from api.explaining import why_raised
+from api.ladders import ladder_of, next_rungs
 from api.limits import limit_of
 from api.lots import all_events, folded, lots_in_room_during
 from api.problems import Problem
 from api.room_chart import room_chart
 from api.rooms import rooms_now
+from api.timeline import timeline
 from api.tuning import answered
-from domain.reading import LotId
+from domain.reading import LotId, RoomId
+from domain.stay import Folded
 from domain.tuning import FALSE_WITHIN_MS, false_again
 from store.facts_ports import StoredFact
-from store.records.checks import CAUSES, DISPOSITIONS
+from store.records.checks import CAUSES, DISPOSITIONS, NEVER_SILENT
+from store.records.ports import Lot
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,25 +32,55 @@ SHOWN = 100
 
 
 @router.get("/alarms")
-async def alarms(request: Request, context: InContext, which: str = "all") -> Response:
-    facts = facts_since(context, context.now_ms() - 30 * DAY_MS)
-    said = what_was_said(context)
+async def alarms(
+    request: Request, context: InContext, which: str = "all", room: str = ""
+) -> Response:
+    registry = context.registry()
+    here = RoomId(room) if RoomId(room) in registry.rooms else None
+    facts = facts_since(context, context.now_ms() - 30 * DAY_MS, here)
     shown = list(facts or ())
-    if which == "active":
-        shown = [fact for fact in shown if fact.cleared_at_ms is None]
-    elif which == "cases":
-        shown = [case.fact for case in cases(shown, said, only_open=True)]
+    if which in ("active", "over"):
+        shown = [fact for fact in shown if (fact.cleared_at_ms is None) == (which == "active")]
     return page(
         request,
         "alarms.html",
         facts=shown[:SHOWN],
         more=max(len(shown) - SHOWN, 0),
-        said=said,
         which=which,
-        rooms=context.registry().rooms,
-        sites=context.registry().sites,
+        room=here or "",
+        rooms=registry.rooms,
+        sites=registry.sites,
         judged=facts is not None,
     )
+
+
+@router.get("/cases")
+async def all_cases(request: Request, context: InContext, which: str = "open") -> Response:
+    """Each critical fact is one; open ones are tasks."""
+    facts = facts_since(context, context.now_ms() - 365 * DAY_MS)
+    found = cases(facts or (), what_was_said(context))
+    wanted = which != "closed"
+    here = folded(all_events(context))
+    rows = [(case, _lots_of(context, here, case.fact)) for case in found if case.open == wanted][
+        :SHOWN
+    ]
+    return page(
+        request,
+        "cases.html",
+        rows=rows,
+        more=max(sum(case.open == wanted for case in found) - SHOWN, 0),
+        which="open" if wanted else "closed",
+        rooms=context.registry().rooms,
+        sites=context.registry().sites,
+        people=context.registry().people,
+        judged=facts is not None,
+    )
+
+
+def _lots_of(context: Context, here: Folded, fact: StoredFact) -> list[Lot]:
+    end_ms = fact.cleared_at_ms or context.now_ms()
+    ids = lots_in_room_during(here, fact.room, fact.began_at_ms, end_ms)
+    return [lot for id in ids if (lot := context.records.lot(LotId(id))) is not None]
 
 
 def _versions(context: Context, fact: str) -> list[StoredFact]:
@@ -76,10 +110,8 @@ def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> di
         newest.began_at_ms - margin_ms,
         min(end_ms + margin_ms, now_ms),
     )
-    told = context.sources.notices.ask(lambda reader: reader.notices(newest.room, 1000)) or ()
-    here = folded(all_events(context))
-    ids = lots_in_room_during(here, newest.room, newest.began_at_ms, end_ms)
-    lots = [lot for id in ids if (lot := context.records.lot(LotId(id))) is not None]
+    lots = _lots_of(context, folded(all_events(context)), newest)
+    standing = ladder_of(context, newest.room, now_ms)
     rule = context.registry().rule(newest.room, newest.fired_at_ms)
     return {
         "fact": newest,
@@ -89,7 +121,11 @@ def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> di
         "drawn": (chart.from_ms, chart.to_ms) if chart else None,
         "names": [trace.name for trace in chart.traces] if chart else [],
         "limit": limit_of(rule, newest.code),
-        "told": [one for one in told if newest.id in _ids(one)],
+        "timeline": timeline(context, newest),
+        "coming": []
+        if newest.cleared_at_ms
+        else next_rungs(context, newest.room, standing.on_turn),
+        "silenceable": newest.code not in NEVER_SILENT,
         "people": context.registry().people,
         "ack": acknowledged(context, newest),
         "said": what_was_said(context, newest.room).get(newest.id, NOTHING_SAID),
@@ -105,11 +141,6 @@ def _false_twice(context: Context, fact: StoredFact) -> bool:
     around = fact.fired_at_ms - FALSE_WITHIN_MS, fact.fired_at_ms + FALSE_WITHIN_MS + 1
     alarms = answered(context.records, context.sources.facts.need(), around, fact.room)
     return any(one.id == fact.id for again in false_again(alarms) for one in again.alarms)
-
-
-def _ids(notice: Any) -> tuple[str, ...]:
-    facts = notice.get("fact_ids", ())
-    return tuple(str(fact) for fact in facts)
 
 
 @router.post("/alarms/{fact}/ack")
@@ -130,7 +161,7 @@ async def case(fact: str, request: Request, context: InContext) -> Response:
     newest = _versions(context, fact)[-1]
     form = await form_of(request)
     said: dict[str, Any] = {
-        name: text for name in ("cause", "action") if (text := field(form, name))
+        name: text for name in ("cause", "action", "person") if (text := field(form, name))
     }
     disposition = {
         name.removeprefix("lot:"): text

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
+from domain.roster import DAYS, Shift
+
 LANGUAGES = ("zh", "en")
 HTML_LANG = {"zh": "zh-CN", "en": "en"}
 _LOCALE = {"zh": "zh_Hans_CN", "en": "en_GB"}
@@ -128,6 +130,22 @@ class Words:
         days, hours = seconds // DAY_S, seconds % DAY_S // HOUR_S
         return self("span.d_h", n=days, m=hours) if hours else self("span.d", n=days)
 
+    def shift(self, shift: Shift) -> str:
+        """Which days, from when to when, and between which dates."""
+        if shift.days == DAYS:
+            days = self("shift.always")
+        else:
+            days = ("、" if self.lang == "zh" else ", ").join(
+                self(f"day.{day}") for day in DAYS if day in shift.days
+            )
+        text = days
+        if (shift.from_minute, shift.to_minute) != (0, 1440):
+            over = self("shift.next_day") if shift.to_minute <= shift.from_minute else ""
+            text += f" {_hours(shift.from_minute)}–{_hours(shift.to_minute)}{over}"
+        if shift.first_day or shift.last_day:
+            text += f" ({shift.first_day or '…'} – {shift.last_day or '…'})"
+        return text
+
     def number(self, value: float | int) -> str:
         return str(format_decimal(value, locale=_LOCALE[self.lang]))
 
@@ -141,3 +159,7 @@ class Words:
         """What is known against a reading, in words."""
         known = [self(f"quality.{1 << n}") for n in range(8) if bits & (1 << n)]
         return ("、" if self.lang == "zh" else ", ").join(known)
+
+
+def _hours(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"

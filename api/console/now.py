@@ -11,6 +11,8 @@ from api.alarms import DAY_MS, Case, cases, facts_since, what_was_said
 from api.calibration import standing
 from api.console.pages import field, form_of, page
 from api.context import Context, InContext
+from api.drills import last_of_sites
+from api.ladders import unstaffed
 from api.registry import Registry
 from api.rooms import RoomNow, rooms_now
 from domain.reading import RoomId
@@ -129,6 +131,12 @@ def front(context: Context) -> dict[str, Any]:
             or one.drifted is not None
         ],
         "tree": region_tree(registry, rooms),
+        "silences": context.records.silences(now_ms),
+        "drills": [one for one in last_of_sites(context).values() if one.state == "unanswered"],
+        "sites": registry.sites,
+        "registry_rooms": registry.rooms,
+        "stopped": context.records.texts_stopped(),
+        "unstaffed": unstaffed(context, now_ms) if registry.people else {},
         "people": registry.people,
         "shown": SHOWN,
         "missing": context.sources.missing(),

@@ -1,18 +1,23 @@
 """Who is told of which rooms: people, their phones and their duties."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
+from api.console.duty_pages import minute_of
 from api.console.pages import field, form_of, page, words_of
 from api.context import Caller, Context, InContext
 from api.problems import Problem
 from api.sessions import Session
 from domain.reading import PersonId
+from domain.roster import DAYS, ROLES, Shift
 from store.records import Refused
-from store.records.ports import ROLES, Duty, Person, Region
+from store.records.checks import DAY_MIN
+from store.records.ports import CalendarDay, Duty, Person, Region
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,8 +38,17 @@ async def say(request: Request, context: InContext, caller: Caller) -> Response:
             case "save":
                 _save(request, form, context, caller)
             case "give":
-                duty = _duty(form)
+                duty = _with_shift(form, _duty(form), context.records.duties())
                 context.records.put_duty(duty, by=caller.person, now_ms=context.now_ms())
+            case "allow":
+                person = PersonId(field(form, "person"))
+                context.records.allow_texts(person, by=caller.person, now_ms=context.now_ms())
+            case "day":
+                day = CalendarDay(field(form, "day"), field(form, "counts_as"), field(form, "name"))
+                context.records.put_day(day, by=caller.person, now_ms=context.now_ms())
+            case "no_day":
+                day_said = field(form, "day")
+                context.records.take_day(day_said, by=caller.person, now_ms=context.now_ms())
             case "take":
                 duty = _duty(form)
                 context.records.end_duty(duty, by=caller.person, now_ms=context.now_ms())
@@ -68,6 +82,9 @@ def _people(
         rooms=registry.rooms,
         rooms_of={site.id: registry.rooms_of(site.id) for site in sites},
         roles=ROLES,
+        days=DAYS,
+        stopped=context.records.texts_stopped(),
+        calendar=context.records.calendar(),
         languages=LANGUAGES,
         ways=context.settings.channels,
         refused=refused,
@@ -120,3 +137,19 @@ def _duty(form: FormData) -> Duty:
     if not scope:
         raise Refused("scope", "choose one")
     return Duty(PersonId(field(form, "person")), field(form, "role"), kind, scope)
+
+
+def _with_shift(form: FormData, duty: Duty, held: Sequence[Duty]) -> Duty:
+    """The shift of the form beside those that the duty has; without one it always holds."""
+    days = "".join(day for day in DAYS if day in form.getlist("days"))
+    if not days:
+        return duty
+    shift = Shift(
+        days,
+        minute_of(field(form, "from"), 0),
+        minute_of(field(form, "to"), DAY_MIN) or DAY_MIN,
+        field(form, "first_day"),
+        field(form, "last_day"),
+    )
+    before = next((d.shifts for d in held if replace(d, shifts=()) == duty), ())
+    return replace(duty, shifts=tuple(dict.fromkeys((*before, shift))))

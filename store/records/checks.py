@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from domain.calibration import LONGEST_LAG_S, Check, Papers
-from domain.message import spoken_of
+from domain.message import CODES
 from domain.quantity import QUANTITIES
 from domain.roster import DAYS, Shift
 from store.records.errors import Refused
@@ -192,7 +192,7 @@ def calendar_day(value: CalendarDay) -> None:
 
 def silence(code: str, reason: str, hours: int) -> None:
     """Alarm practice 9: never for ceiling, freeze or power, and at most half a day."""
-    if not spoken_of(code):
+    if code not in CODES:
         raise Refused("code", f"no such rule: {code[:64]!r}")
     if code in NEVER_SILENT:
         raise Refused("code", f"{code} is never silenced: ceiling, freezing and power cannot wait")

@@ -4,7 +4,7 @@ Nothing here holds the file open between two pages, because with the rollback jo
 reader that stays keeps the writer from committing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -146,18 +146,8 @@ class SqlRecordsReader:
     def contacts(self, room: RoomId) -> list[Contact]:
         """The ladder in order; a person with one role by two scopes stands there once, on duty
         by either."""
-        scopes = self._scopes(room)
         people = {one.id: one for one in self.people()}
-        held: dict[tuple[str, PersonId], list[tuple[Shift, ...]]] = {}
-        for d in self.duties():
-            if (d.scope_kind, d.scope) in scopes:
-                held.setdefault((d.role, d.person), []).append(d.shifts)
-        return [
-            Contact(people[who], role, sum(shifts, ()) if all(shifts) else ())
-            for (role, who), shifts in sorted(
-                held.items(), key=lambda one: (ROLES.index(one[0][0]), one[0][1])
-            )
-        ]
+        return on_ladder(self.duties(), people, self._scopes(room))
 
     def calendar(self) -> list[CalendarDay]:
         return self._all(select(t.calendar), calendar_day, t.calendar.c.day)
@@ -220,6 +210,22 @@ class SqlRecordsReader:
         if room is not None:
             query = query.where(t.case_notes.c.room == room)
         return self._all(query, _case, t.case_notes.c.m)[::-1]
+
+
+def on_ladder(
+    duties: Sequence[Duty], people: Mapping[PersonId, Person], scopes: Set[tuple[str, str]]
+) -> list[Contact]:
+    """Whose duties are for one of the scopes, in the ladder's order."""
+    held: dict[tuple[str, PersonId], list[tuple[Shift, ...]]] = {}
+    for d in duties:
+        if (d.scope_kind, d.scope) in scopes:
+            held.setdefault((d.role, d.person), []).append(d.shifts)
+    return [
+        Contact(people[who], role, sum(shifts, ()) if all(shifts) else ())
+        for (role, who), shifts in sorted(
+            held.items(), key=lambda one: (ROLES.index(one[0][0]), one[0][1])
+        )
+    ]
 
 
 def _change(row: Row[Any]) -> Change:

@@ -8,6 +8,7 @@ import secrets
 import threading
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from domain.reading import Columns, GatewayId, LotId, PersonId, ProbeId, RoomId,
 from store.connect import open_readings
 from store.errors import NotReady
 from store.facts import open_facts_reader
+from store.notices import open_notices_reader
 from store.ports import AdmittedBatch, BatchId
 from store.records import SqlRecords, open_records, open_records_reader
 from store.records.ports import Duty, Lot, Person, Region, Room, Site
@@ -320,13 +322,13 @@ def _told(folder: Path) -> bool:
         readings.close()
         records.close()
     try:
-        facts = open_facts_reader(folder / "facts.db")
+        with (
+            closing(open_facts_reader(folder / "facts.db")) as facts,
+            closing(open_notices_reader(folder / "notices.db")) as notices,
+        ):
+            return facts.cursor() == head and bool(notices.notices(RoomId("berry")))
     except NotReady:
         return False
-    try:
-        return facts.cursor() == head
-    finally:
-        facts.close()
 
 
 def _certified(folder: Path) -> bool:

@@ -12,7 +12,8 @@ from tests.integration.api.county import BEARER, empty, served
 from tests.support.console_county import CODE, TOKEN
 from traceability.certificate import Verified, verify
 
-PAGES = ("/", "/alarms", "/alarms?which=cases", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
+PAGES = ("/", "/alarms", "/alarms?which=over&room=meat", "/cases", "/cases?which=closed", "/silences", "/drills", "/people",
+         "/rooms/berry/ladder", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
          "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d",
          "/rooms/berry/explain", "/rooms/berry/try", "/tuning")  # fmt: skip
 
