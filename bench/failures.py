@@ -4,12 +4,13 @@
 
 A day of normal running, then something breaks at any hour of the second: compressor, power, a
 door left open, gas that leaks away, a set point too warm or too cold, a thermostat that never
-stops. The story goes on until twelve hours after the room's goods left their band, at most five
-days. Told is the first text message that speaks of something that this failure causes and that
+stops. The story goes on until twelve hours after the room's goods left the profile's warning
+limits, at most five days. Told is the first text message that speaks of something that this failure causes and that
 began after it: a door opened by chance, a silent probe or a forgotten button does not count.
 """
 
 import argparse
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -34,19 +35,14 @@ BY_CHANCE = ("DOOR_OPEN", "LOADING", "DATA_GAP", "SENSOR", "PRECOOL", "DEFROST")
 @dataclass(frozen=True, slots=True)
 class Told:
     """Seconds since the failure began; ``told_s`` None: nobody was told while the story lasted.
-    ``left_s`` None: the goods stayed within their band."""
+    ``left_s``, ``beyond_s``: when the goods left their band, and the warning limits; None: never."""
 
     what: What
     profile: str
     told_s: float | None
     codes: tuple[str, ...]
     left_s: float | None
-
-    @property
-    def lead_s(self) -> float | None:
-        if self.told_s is None or self.left_s is None:
-            return None
-        return self.left_s - self.told_s
+    beyond_s: float | None
 
 
 def measure(number: int, seed: int) -> Told:
@@ -66,8 +62,11 @@ def measure(number: int, seed: int) -> Told:
         if notice.kind in ("raise", "digest") and notice.channel == "sms" and codes:
             told_s = (notice.at_ms - began_ms) / 1000
             break
-    left_s = None if month.left_band_s is None else month.left_band_s - fault.begin_s
-    return Told(what, room.kind.profile, told_s, codes, left_s)
+    left_s, beyond_s = (
+        None if at_s is None else at_s - fault.begin_s
+        for at_s in (month.left_band_s, month.left_limits_s)
+    )
+    return Told(what, room.kind.profile, told_s, codes, left_s, beyond_s)
 
 
 def _speaks_of(notice: Notice, what: What, began_ms: int) -> tuple[str, ...]:
@@ -79,18 +78,29 @@ def _speaks_of(notice: Notice, what: What, began_ms: int) -> tuple[str, ...]:
 
 def measured(numbers: Sequence[int], seed: int) -> Iterator[Told]:
     with ProcessPoolExecutor(PROCESSES) as pool:
-        yield from pool.map(partial(measure, seed=seed), numbers, chunksize=4)
+        for done, each in enumerate(pool.map(partial(measure, seed=seed), numbers), 1):
+            print(f"\r{done} of {len(numbers)}", end="", file=sys.stderr, flush=True)
+            yield each
+    print("\r", end="", file=sys.stderr)
 
 
-def report(told: Sequence[Told], seed: int) -> None:
+def report(told: Sequence[Told], seeds: str) -> None:
     missed = [t for t in told if t.told_s is None]
-    figure(f"{len(told)} failures, seed {seed}: never told", str(len(missed)), "0")
-    leads = [t.lead_s for t in told if t.lead_s is not None]
-    early = sum(lead >= 0 for lead in leads) / max(len(leads), 1)
+    harmed = [t for t in missed if t.beyond_s is not None]
+    figure(f"{len(told)} failures, seeds {seeds}: goods beyond their limits, nobody told",
+           str(len(harmed)), "0")  # fmt: skip
     figure(
-        "first message before the goods left their band: median lead",
-        f"{median(leads) / 3600:.1f} h; {early:.0%} of {len(leads)} before",
+        "  nobody told, and the goods stayed within the warning limits",
+        str(len(missed) - len(harmed)),
     )
+    for t in missed:
+        note(f"  not told: {t.what} in a room of {t.profile}")
+    for where, leads in (("band", _leads(told)), ("warning limits", _leads(told, beyond=True))):
+        early = sum(lead >= 0 for lead in leads) / max(len(leads), 1)
+        figure(
+            f"first message before the goods left their {where}: median lead",
+            f"{median(leads):.1f} h; {early:.0%} of {len(leads)} before",
+        )
     for what in WHATS:
         of = [t for t in told if t.what == what]
         if of:
@@ -98,17 +108,23 @@ def report(told: Sequence[Told], seed: int) -> None:
             _codes(of)
 
 
+def _leads(told: Sequence[Told], *, beyond: bool = False) -> list[float]:
+    """Hours, of those that were told and left."""
+    ends = [(t.told_s, t.beyond_s if beyond else t.left_s) for t in told]
+    return [(left - at) / 3600 for at, left in ends if at is not None and left is not None]
+
+
 def _line(of: Sequence[Told]) -> str:
     after = [t.told_s / MINUTE_S for t in of if t.told_s is not None]
-    leads = [t.lead_s / 3600 for t in of if t.lead_s is not None]
-    stayed = sum(t.left_s is None for t in of)
     parts = [f"told after {median(after):.0f} min (p90 {percentile(after, 0.9):.0f})"]
-    if leads:
-        early = sum(lead >= 0 for lead in leads)
-        parts.append(
-            f"lead median {median(leads):.1f} h, worst {min(leads):.1f} h,"
-            f" {early} of {len(leads)} before"
-        )
+    for where, leads in (("band", _leads(of)), ("limits", _leads(of, beyond=True))):
+        if leads:
+            early = sum(lead >= 0 for lead in leads)
+            parts.append(
+                f"before the {where}: median {median(leads):.1f} h, worst {min(leads):.1f} h,"
+                f" {early} of {len(leads)}"
+            )
+    stayed = sum(t.left_s is None for t in of)
     if stayed:
         parts.append(f"in {stayed} the goods stayed in their band")
     return "; ".join(parts)
@@ -122,10 +138,12 @@ def _codes(of: Sequence[Told]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench failures", description=__doc__)
     parser.add_argument("--failures", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="an equal share of each")
     asked = parser.parse_args()
     began = time.monotonic()
-    report(list(measured(range(asked.failures), asked.seed)), asked.seed)
+    share = range(asked.failures // len(asked.seed))
+    told = [each for seed in asked.seed for each in measured(share, seed)]
+    report(told, ", ".join(map(str, asked.seed)))
     note(f"took {time.monotonic() - began:.0f} s")
 
 

@@ -9,6 +9,7 @@ seed gives the same figures.
 """
 
 import argparse
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,10 @@ def measure(number: int, seed: int, *, days: int = DAYS, uplink_fails: bool = Fa
 def measured(numbers: Sequence[int], seed: int, *, uplink_fails: bool) -> Iterator[Tally]:
     one = partial(measure, seed=seed, uplink_fails=uplink_fails)
     with ProcessPoolExecutor(PROCESSES) as pool:
-        yield from pool.map(one, numbers, chunksize=2)
+        for done, each in enumerate(pool.map(one, numbers), 1):
+            print(f"\r{done} of {len(numbers)}", end="", file=sys.stderr, flush=True)
+            yield each
+    print("\r", end="", file=sys.stderr)
 
 
 def report(total: Tally, seeds: str) -> None:
@@ -81,16 +85,17 @@ def _by_profile(total: Tally) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench normal_operation", description=__doc__)
     parser.add_argument("--room-months", type=int, default=365)
-    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="the room-months of each")
+    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="an equal share of each")
     parser.add_argument(
         "--uplink-fails", action="store_true", help="and the gateway's uplink fails now and then"
     )
     asked = parser.parse_args()
     began = time.monotonic()
     total = Tally()
+    share = range(asked.room_months // len(asked.seed))
     for seed in asked.seed:
         of_seed = Tally()
-        for each in measured(range(asked.room_months), seed, uplink_fails=asked.uplink_fails):
+        for each in measured(share, seed, uplink_fails=asked.uplink_fails):
             of_seed.add(each)
         if len(asked.seed) > 1:
             months = of_seed.months(DAYS)

@@ -20,7 +20,7 @@ CHILLED_ONLY = ("set too cold", "freezing")  # nobody minds a freezer that is co
 GAS_HALVES_S = (6 * HOUR_S, 36 * HOUR_S)  # half of the cooling power is gone after so long
 SET_WRONG_K = (4.0, 8.0)
 QUIET_S = DAY_S  # of normal running before it
-AT_MOST_S = 5 * DAY_S  # the story ends then, or some hours after the goods left their band
+AT_MOST_S = 5 * DAY_S  # the story ends then, or some hours after the goods left their limits
 AFTERWARDS_S = 12 * HOUR_S
 
 

@@ -54,8 +54,9 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """``outside``: some lot was outside what is tolerated. ``left_band_s``: the resident lot
-    left its band after the fault began. ``doors``: as they really stood open."""
+    """``outside``: some lot was outside what is tolerated. ``left_band_s``, ``left_limits_s``: the
+    resident lot left its band, and what is tolerated, after the fault began. ``doors``: as they
+    really stood open."""
 
     room: Room
     start_ms: int
@@ -65,6 +66,7 @@ class Month:
     outside: Spans
     doors: Spans
     left_band_s: float | None
+    left_limits_s: float | None
     steps: int
 
 
@@ -119,6 +121,7 @@ class _Story:
         self.outside: Spans = []
         self.outside_since: float | None = None
         self.left_band_s: float | None = None
+        self.left_limits_s: float | None = None
         self.end_s = days * DAY_S
         self.door = self.defrost = self.dip = False
         self.steps = 0
@@ -314,14 +317,17 @@ class _Story:
             if lot.celsius <= lot.goal_c or now - lot.cooled_from_s > 23 * HOUR_S:
                 lot.cooled_from_s = None
                 self._act(now + self.chance.uniform(600, HOUR_S), "precool_done")
-        if self.fault is None or self.left_band_s is not None or now < self.fault.begin_s:
-            if self.left_band_s is not None and now > self.left_band_s + AFTERWARDS_S:
-                self.end_s = now
-            return
-        low, high = self.room.kind.band
-        if not low <= self.lots[0].celsius <= high:
+        if self.fault is not None and now >= self.fault.begin_s:
+            self._watch_harm(now, self.fault)
+
+    def _watch_harm(self, now: float, fault: Fault) -> None:
+        kind, celsius = self.room.kind, self.lots[0].celsius
+        if self.left_band_s is None and not kind.band[0] <= celsius <= kind.band[1]:
             self.left_band_s = now
-        elif now > self.fault.begin_s + AT_MOST_S:
+        if self.left_limits_s is None and not kind.tolerated[0] <= celsius <= kind.tolerated[1]:
+            self.left_limits_s = now
+        over = self.left_limits_s is not None and now > self.left_limits_s + AFTERWARDS_S
+        if over or now > fault.begin_s + AT_MOST_S:
             self.end_s = now
 
     def _act(self, at_s: float, kind: str, **detail: float) -> None:
@@ -382,5 +388,6 @@ class _Story:
             outside=self.outside,
             doors=self.diary.doors,
             left_band_s=self.left_band_s,
+            left_limits_s=self.left_limits_s,
             steps=self.steps,
         )
