@@ -31,7 +31,7 @@ PRECOOLING_SAID = 0.9  # of the lots that come from the field
 ALLOWED_H = 18.0  # what the operator writes for it: room cooling takes 12 to 48 (models, 4)
 STOPS_A_DAY = (6, 10)  # of a vehicle
 STOP_S, STOP_SPREAD, STOP_WITHIN_S = 150.0, 0.6, (40.0, 600.0)
-DEFROST_EVERY_H = (6.0, 8.0)
+DEFROST_EVERY_H = (6.0, 8.0)  # controllers count whole hours, so it comes at the same times
 DEFROST_MIN = (15.0, 25.0)
 DIPS_A_MONTH, DIP_S = 1.0, (10.0, 110.0)  # of the mains; longer ones are failures
 
@@ -197,7 +197,7 @@ def _round(
 
 
 def _defrosts(days: int, random: Random) -> Spans:
-    every = random.uniform(*DEFROST_EVERY_H) * HOUR_S
+    every = random.choice(DEFROST_EVERY_H) * HOUR_S
     length = random.uniform(*DEFROST_MIN) * 60
     first = random.uniform(0, every)
     count = int((days * DAY_S - first) // every) + 1
