@@ -452,7 +452,9 @@ def _tell_corrected(turn: _Turn, gone: Sequence[Known]) -> None:
     for about, people in heard.items():
         turn.say("corrected", "sms", people, about)
     if turn.incident and told:
-        dropped = {k.code for k in told} - {k.code for k in turn.known if k.told}
+        since = turn.incident.began_ms
+        stand = {k.code for k in turn.known if k.told and _end(k) >= since}
+        dropped = {k.code for k in told} - stand
         left = tuple(c for c in turn.incident.codes if c not in dropped)
         turn.incident = replace(turn.incident, codes=left)
 

@@ -140,6 +140,18 @@ def test_what_newer_data_removes_is_corrected_for_those_who_heard_it() -> None:
     assert (50, "op", "corrected", "CRIT_HIGH") in tells
 
 
+def test_a_correction_is_the_last_word_on_what_never_was_though_its_like_was_told_before() -> None:
+    story = Story().steady(0, 5, 16.0).steady(10, 60, 2.0)
+    story.one(65, "temperature", 20.0).steady(70, 90, 2.0)  # known as a spike at 70
+
+    assert story.tells(OP, 90) == [
+        (0, "op", "raise", "CEILING"),
+        (15, "op", "clear", "CEILING"),
+        (65, "op", "raise", "CEILING"),
+        (70, "op", "corrected", "CEILING"),
+    ]
+
+
 def test_a_correction_reaches_whoever_heard_of_it_on_the_ladder_each_person_once() -> None:
     story = Story().steady(0, 65, 8.0).one(20, "door", 1)  # a critical of its own at 50
     for minute in range(0, 70, 5):
