@@ -75,11 +75,13 @@ def _by_notice(total: Tally) -> None:
 
 
 def _by_profile(total: Tally) -> None:
-    profiles = sorted({profile for profile, _ in total.by_profile})
-    note("all of the run, by profile: false criticals, messages")
-    for profile in profiles:
-        false, sms = (total.by_profile[profile, what] for what in ("false", "sms"))
-        note(f"  {profile}  {false}  {sms}")
+    note("by profile: false criticals a room-month, messages a room-week")
+    for profile in sorted({profile for profile, _ in total.by_profile}):
+        rooms, false, sms = (total.by_profile[profile, what] for what in ("rooms", "false", "sms"))
+        note(f"  {profile}  {false / rooms:.2f}  {sms / rooms / (DAYS / 7):.2f}")
+    note("false criticals by profile, rule and what was going on")
+    for (profile, code, cause), n in total.causes.most_common():
+        note(f"  {n:4}  {profile}  {code}  {cause}")
 
 
 def main() -> None:

@@ -55,8 +55,8 @@ class Lot:
 @dataclass(frozen=True, slots=True)
 class Month:
     """``outside``: some lot was outside what is tolerated. ``left_band_s``, ``left_limits_s``: the
-    resident lot left its band, and what is tolerated, after the fault began. ``doors``: as they
-    really stood open."""
+    resident lot left its band, and what is tolerated, after the fault began. ``doors``,
+    ``defrosts``: as they really were."""
 
     room: Room
     start_ms: int
@@ -65,6 +65,7 @@ class Month:
     actions: list[Acted]
     outside: Spans
     doors: Spans
+    defrosts: Spans
     left_band_s: float | None
     left_limits_s: float | None
     steps: int
@@ -387,6 +388,7 @@ class _Story:
             actions=[a for a in self.actions if a.arrived_ms <= until_ms],
             outside=self.outside,
             doors=self.diary.doors,
+            defrosts=self.diary.defrosts,
             left_band_s=self.left_band_s,
             left_limits_s=self.left_limits_s,
             steps=self.steps,

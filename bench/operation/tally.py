@@ -30,6 +30,7 @@ class Tally:
     sms: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
     sms_true: int = 0  # of an incident in which something true was told
     by_profile: Counter[tuple[str, str]] = field(default_factory=Counter)
+    causes: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of false criticals
 
     def add(self, other: "Tally") -> None:
         self.rooms += other.rooms
@@ -39,6 +40,7 @@ class Tally:
         self.alarms += other.alarms
         self.sms += other.sms
         self.by_profile += other.by_profile
+        self.causes += other.causes
 
     @property
     def messages(self) -> int:
@@ -58,6 +60,7 @@ def tally(month: Month, watched: Watched) -> Tally:
     out = Tally(rooms=1, weeks=(month.until_ms - month.start_ms) / WEEK_MS)
     out.samples = sum(1 for a in month.arrivals if a.series.quantity.endswith("temperature"))
     profile = month.room.kind.profile
+    out.by_profile[profile, "rooms"] = 1
     wrong: list[tuple[str, int, int | None]] = [
         (f.code, f.began_at_ms, f.cleared_at_ms)
         for f in watched.judgement.facts
@@ -79,7 +82,20 @@ def tally(month: Month, watched: Watched) -> Tally:
         out.alarms[code, verdict] += 1
         if level(code) == "critical":
             out.by_profile[profile, verdict] += 1
+            if verdict == "false":
+                out.causes[profile, code, _cause(month, began_ms, cleared_ms)] += 1
     return out
+
+
+def _cause(month: Month, began_ms: int, cleared_ms: int | None) -> str:
+    """What was going on instead. A correction has no length: the sample was a spike, or was
+    taken for one."""
+    around = _seconds(month, began_ms - 15 * 60_000, began_ms + 60_000)
+    if _meets(month.doors, *around):
+        return "door"
+    if _meets(month.defrosts, *around):
+        return "defrost"
+    return "spike" if cleared_ms == began_ms else "other"
 
 
 def _verdict(month: Month, code: str, began_ms: int, cleared_ms: int | None) -> str:
