@@ -79,9 +79,9 @@ def _by_profile(total: Tally) -> None:
     for profile in sorted({profile for profile, _ in total.by_profile}):
         rooms, false, sms = (total.by_profile[profile, what] for what in ("rooms", "false", "sms"))
         note(f"  {profile}  {false / rooms:.2f}  {sms / rooms / (DAYS / 7):.2f}")
-    note("false criticals by profile, rule and what was going on")
-    for (profile, code, cause), n in total.causes.most_common():
-        note(f"  {n:4}  {profile}  {code}  {cause}")
+    note("alarms that were not true, by profile, rule, what was going on and how long they lasted")
+    for (profile, code, cause, lasted), n in total.causes.most_common(40):
+        note(f"  {n:4}  {profile}  {code:16}  {cause:10}  {lasted}")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from bench.operation.watch import Watched
 from domain.profile import level
 
 BEFORE_MS = 3_600_000
+LENGTHS_MIN = (5, 10, 20, 45)
 LINKS = ("DATA_GAP_WARN", "DATA_GAP_CRIT")
 WEEK_MS = 7 * 86_400_000
 
@@ -30,7 +31,7 @@ class Tally:
     sms: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
     sms_true: int = 0  # of an incident in which something true was told
     by_profile: Counter[tuple[str, str]] = field(default_factory=Counter)
-    causes: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of false criticals
+    causes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)  # of those not true
 
     def add(self, other: "Tally") -> None:
         self.rooms += other.rooms
@@ -82,9 +83,15 @@ def tally(month: Month, watched: Watched) -> Tally:
         out.alarms[code, verdict] += 1
         if level(code) == "critical":
             out.by_profile[profile, verdict] += 1
-            if verdict == "false":
-                out.causes[profile, code, _cause(month, began_ms, cleared_ms)] += 1
+        if verdict != "true":
+            lasted = _lasted(month, began_ms, cleared_ms)
+            out.causes[profile, code, _cause(month, began_ms, cleared_ms), lasted] += 1
     return out
+
+
+def _lasted(month: Month, began_ms: int, cleared_ms: int | None) -> str:
+    minutes = ((month.until_ms if cleared_ms is None else cleared_ms) - began_ms) / 60_000
+    return next((f"<= {most} min" for most in LENGTHS_MIN if minutes <= most), "longer")
 
 
 def _cause(month: Month, began_ms: int, cleared_ms: int | None) -> str:
@@ -92,10 +99,19 @@ def _cause(month: Month, began_ms: int, cleared_ms: int | None) -> str:
     taken for one."""
     around = _seconds(month, began_ms - 15 * 60_000, began_ms + 60_000)
     if _meets(month.doors, *around):
-        return "door"
+        return "load, said" if _loading(month, began_ms) else "door"
     if _meets(month.defrosts, *around):
         return "defrost"
     return "spike" if cleared_ms == began_ms else "other"
+
+
+def _loading(month: Month, at_ms: int) -> bool:
+    """Somebody had said that goods are carried."""
+    said = [a.action for a in month.actions if a.action.kind.startswith("loading")]
+    before = [action for action in said if action.at_ms <= at_ms + 60_000]
+    return bool(before) and (
+        before[-1].kind == "loading_started" or at_ms - before[-1].at_ms < 15 * 60_000
+    ) and at_ms - before[-1].at_ms < BEFORE_MS  # fmt: skip
 
 
 def _verdict(month: Month, code: str, began_ms: int, cleared_ms: int | None) -> str:
