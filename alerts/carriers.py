@@ -81,8 +81,8 @@ class Carriers:
         try:
             while not self._stop.is_set():
                 told.clear()
-                self._keep_alive.ask(name, channel)
                 if not self._sender.send_due(channel, name):
+                    self._keep_alive.ask(name, channel)
                     told.wait(IDLE_S)
         except BaseException as error:  # noqa: BLE001 - the main loop raises it
             self._failed(error)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from api.channels import ways_now
 from api.context import Context, InContext
 from api.pipeline import pipeline_now
 from api.replies import reply
@@ -61,6 +62,13 @@ def _measured(context: Context) -> CollectorRegistry:
         for follower in now.followers:
             if follower.behind is not None:
                 behind.labels(follower.name).set(follower.behind)
+    ways = context.sources.notices.ask(lambda reader: ways_now(context, reader))
+    if ways is not None:
+        failing = Gauge(
+            "coldtrail_channel_failing", "1: it takes nothing", ["channel"], registry=registry
+        )
+        for way in ways:
+            failing.labels(way.name).set(way.failing_ms is not None)
     active = context.sources.facts.ask(lambda reader: reader.facts(active=True))
     if active is not None:
         alarms = Gauge("coldtrail_alarms_active", "Active alarms", ["level"], registry=registry)

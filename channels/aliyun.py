@@ -26,7 +26,8 @@ LOCAL = timezone(timedelta(hours=8))  # the provider's days and times
 PAGE = 50
 SIGN_APPROVED = 1
 
-# By what a code begins with. What is not named is about this message alone.
+# By what a code begins with; of two that fit, the first of these lists. What is not named is not
+# the provider's word about this message: try later.
 SHUT = (
     "isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE", "isv.ACCOUNT_NOT_EXISTS", "isv.ACCOUNT_ABNORMAL",
     "isv.PRODUCT_UN_SUBSCRIPT", "isv.PRODUCT_UNSUBSCRIBE", "isp.RAM_PERMISSION_DENY",
@@ -37,6 +38,7 @@ NOT_NOW = (
     "isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "Throttling",
     "ServiceUnavailable", "InternalError",
 )  # fmt: skip
+REFUSED = ("isv.", "Invalid", "Missing")
 
 
 class _Sdk:
@@ -74,7 +76,12 @@ class _Sdk:
             answer = getattr(self._client, f"{call}_with_options")(request, self._runtime)
         except self._errors as error:
             raise _failure(error) from error
-        body: dict[str, Any] = answer.body.to_map()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # Not the provider who answered.
+            raise TryLater(f"an answer that was not understood: {error!r}") from error
+        body: dict[str, Any] = answer.body.to_map() if answer.body else {}
+        if body.get("Code") is None:
+            raise TryLater("an answer without a code")
         if body.get("Code") != "OK":
             raise _outcome(str(body.get("Code")), str(body.get("Message")))
         return body
@@ -291,6 +298,6 @@ def _outcome(code: str, message: str) -> Exception:
     why = f"{code}: {message}"[:300]
     if code.startswith(SHUT):
         return Shut(why)
-    if code.startswith(NOT_NOW):
-        return TryLater(why)
-    return Refused(why)
+    if code.startswith(REFUSED) and not code.startswith(NOT_NOW):
+        return Refused(why)
+    return TryLater(why)

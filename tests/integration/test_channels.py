@@ -93,6 +93,16 @@ def test_a_text_for_which_no_template_stands_is_refused_unsent(
     assert rig.provider.taken == []
 
 
+@pytest.mark.parametrize("maker", [ByAliyun, ByTencent, ByAliyunVoice])
+def test_another_machines_page_instead_of_the_answer_is_no_answer(
+    maker: type[ByAliyun], tmp_path: Path
+) -> None:
+    rig = maker(tmp_path, Heard())
+    rig.provider.outcomes = ["portal"]
+    with rig.up(), rig.channel() as channel, pytest.raises(TryLater):
+        channel.send(message("k1"))
+
+
 def test_alibaba_is_asked_what_it_has_after_an_answer_was_lost(tmp_path: Path) -> None:
     rig = ByAliyun(tmp_path, Heard())
     rig.provider.outcomes = ["lost"]

@@ -23,7 +23,8 @@ APP = "1400006666"
 
 class StandIn:
     """``outcomes``: what the next requests get instead of success: a provider's code, ``lost``
-    (taken, but the link ends before the answer) or ``down`` (the link ends at once)."""
+    (taken, but the link ends before the answer), ``down`` (the link ends at once) or ``portal``
+    (another machine's page instead of the answer)."""
 
     path = "/"
 
@@ -51,6 +52,8 @@ class StandIn:
                     self.connection.close()
                     return
                 status, answer = said
+                if outcome == "portal":  # of the network in between, which wants a login
+                    status, answer = 200, b"<html><body>Please sign in</body></html>"
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
@@ -156,7 +159,7 @@ class Aliyun(StandIn):
             return self._error(400, f"MissingParameter.{wrong}")
         if outcome.startswith("http "):
             return self._error(int(outcome[5:]), "ServiceUnavailable")
-        if outcome not in ("", "lost"):
+        if outcome not in ("", "lost", "portal"):
             return self._ok({"Code": outcome, "Message": outcome})
         if action == "GetSmsSign":
             approved = int(said["SignName"] == SIGN)
@@ -238,7 +241,7 @@ class Tencent(StandIn):
         if action == "PullSmsReplyStatus":
             rows, self.replies = self.replies, []
             return self._ok({"PullSmsReplyStatusSet": rows})
-        if outcome not in ("", "lost"):
+        if outcome not in ("", "lost", "portal"):
             return self._status(said, outcome, "")
         values = said["TemplateParamSet"]
         if len(values) != self.VARIABLES[said["TemplateId"]]:
