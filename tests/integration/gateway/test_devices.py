@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway import devices
 from tests.integration.gateway.rig import Device, Rig, now_ms, running
-from tests.support.servers import free_port, wait_until
+from tests.support.servers import free_port, small_disk, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -78,29 +79,41 @@ def test_a_posted_message_is_answered_by_what_became_of_it(tmp_path: Path) -> No
         wait_until(lambda: server.has(1), 20, "the good one is stored")
 
 
-def test_nothing_is_acknowledged_by_a_gateway_without_room(tmp_path: Path) -> None:
-    with running(tmp_path, lan_page_port=free_port(), limit_bytes=150_000) as (rig, server, _):
+def test_on_a_short_disk_nothing_is_acknowledged_and_all_that_was_arrives(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk", 64) as disk,
+        running(
+            tmp_path, lan_page_port=free_port(), outbox_path=str(disk / "outbox.db"),
+            disk_reserve_bytes=(32 << 20) - 400_000,
+        ) as (rig, server, _device),
+    ):  # fmt: skip
         server.deaf = True
         rig.gateway.start()
         wait_until(lambda: serves(rig), 20, "the LAN port answers")
-        kept, start = 0, now_ms() - 86_400_000
+        seeded, start, kept = random.Random(1), now_ms() - 86_400_000, 0  # noqa: S311  # no secret
 
         def full() -> bool:
             nonlocal kept
             pack = [
-                {"n": "temperature", "v": 4, "t": (start + kept + i) / 1000} for i in range(500)
+                {
+                    "n": "temperature",
+                    "v": seeded.randrange(9_999) / 100,
+                    "t": (start + kept + i) / 1000,
+                }
+                for i in range(1_000)
             ]
             status, _said = post(rig, "a", json.dumps(pack).encode())
             assert status in (204, 503)
-            kept += 500 if status == 204 else 0
+            kept += 1_000 if status == 204 else 0
             return status == 503
 
-        wait_until(full, 60, "the outbox is full")
+        wait_until(full, 90, "the disk is short")
         server.deaf = False
         server.hello()
 
         wait_until(lambda: post(rig, "a", plain(temperature=4))[0] == 204, 60, "there is room")
         wait_until(lambda: server.has(kept + 1), 60, "all that was acknowledged is stored")
+        assert server.given_up == 0
 
 
 def test_a_device_speaks_for_itself_alone_and_is_let_in_and_out_without_a_restart(
