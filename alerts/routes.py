@@ -46,6 +46,9 @@ class Routes:
             return first + others
         return first
 
+    def without(self, name: str) -> "Routes":
+        return Routes({other: way for other, way in self.ways.items() if other != name})
+
     def after(self, via: str, route: Sequence[str], shut: Iterable[str]) -> str:
         """The one to try next, the first again after the last; "" when every other is shut."""
         shut = {*shut, via}

@@ -115,6 +115,11 @@ class Sender:
         if after := self._after(lost, refused):
             self._store.reopen(lost.notice.key, after, refused, now_ms)
 
+    def leave_out(self, name: str, why: str) -> None:
+        """A channel that could not be started: nothing goes by it."""
+        self._routes = self._routes.without(name)
+        self._store.channel_fares(name, failing_ms=self._now_ms(), error=why)
+
     def failing_since_ms(self, name: str) -> int | None:
         return self._failing_ms.get(name)
 

@@ -39,6 +39,10 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
 
 
+class NoChannel(Exception):
+    """Nobody could be told anything."""
+
+
 def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
     """Until ``stop`` is set. Raises what is a mistake of ours or of the settings."""
     with contextlib.ExitStack() as stack:
@@ -69,10 +73,17 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
 
         channels: dict[str, Channel] = {}
         for way in ways:
-            channels[way.name] = connect(
-                way, on_reply=on_reply, on_receipt=sender.on_receipt, now_ms=now_ms
-            )
-            stack.callback(channels[way.name].close)
+            try:
+                channels[way.name] = connect(
+                    way, on_reply=on_reply, on_receipt=sender.on_receipt, now_ms=now_ms
+                )
+            except (OSError, ValueError) as error:  # the others go on without it
+                log.exception("a channel cannot be used", extra={"channel": way.name})
+                sender.leave_out(way.name, str(error))
+            else:
+                stack.callback(channels[way.name].close)
+        if not channels:
+            raise NoChannel("none of the channels can be used: the log says why")
         _listen_for_pushes(stack, settings, channels)
         failed: list[BaseException] = []
 

@@ -14,6 +14,7 @@ A provider is spoken to by https; by http only on loopback, which is for stand-i
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -54,6 +55,14 @@ KINDS = {
     "tencent-sms": _Kind(
         user="secret id", needs=_TENCENT, may=frozenset({"region"}), own_templates=True
     ),
+}
+
+
+PACKAGES = {  # of the extra `channels`
+    "aliyun-sms": "alibabacloud_dysmsapi20170525",
+    "aliyun-voice": "alibabacloud_dyvmsapi20170525",
+    "apprise": "apprise",
+    "tencent-sms": "tencentcloud",
 }
 
 
@@ -128,6 +137,16 @@ def checked_way(way: ChannelSettings) -> Address:
     return address
 
 
+def lacks(way: ChannelSettings) -> str:
+    """What is not on this machine and without which the channel cannot start; empty: nothing."""
+    package = PACKAGES.get(checked(way.url).kind)
+    if package is not None and find_spec(package) is None:
+        return f"the package {package}: `make channels` installs it"
+    if way.secret_file and not Path(way.secret_file).is_file():
+        return f"its secret file {way.secret_file}"
+    return ""
+
+
 def carries(way: ChannelSettings) -> str:
     """Text or voice."""
     return way.carries or KINDS[checked(way.url).kind].carries
@@ -146,6 +165,8 @@ def connect(
     running system, whose receipts and replies are not taken from it."""
     # Each driver is imported where it is used: only who configures it installs what it needs.
     to = checked_way(way)
+    if missing := lacks(way):
+        raise ValueError(f"it lacks {missing}")
     secret = Path(way.secret_file).read_text().strip() if way.secret_file else ""
     match to.kind:
         case "log":

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+from channels.connect import lacks
 from coldtrail.brokers import Missing, executable
 from coldtrail.settings import Installation
 from coldtrail.supervise import is_up
@@ -37,9 +38,23 @@ def examine(installation: Installation) -> list[Finding]:
         _clock(installation),
         _secrets(installation),
         *_gateways(installation),
+        *_channels(installation),
         Finding("ok", "up: running" if up else "up: not running"),
         *([] if up else _ports(installation)),
     ]
+
+
+def _channels(installation: Installation) -> list[Finding]:
+    """A real phone rings only by a channel of one's own."""
+    if installation.own_centre:
+        look = "texts go to the folder's own SMS centre: no real phone rings"
+        return [Finding("look", look, "docs/operations.md, Channels")]
+    found = []
+    for way in installation.alerts_settings().ways():
+        missing = lacks(way)
+        verdict: Verdict = "wrong" if missing else "ok"
+        found.append(Finding(verdict, f"channel {way.name}", f"lacks {missing}" if missing else ""))
+    return found
 
 
 def _python() -> Finding:

@@ -257,6 +257,43 @@ def test_a_channel_dropped_from_the_settings_leaves_its_notices_to_the_others(
         assert other.said() == [("1", "raise")]
 
 
+def test_dying_at_any_moment_of_a_fail_over_tells_each_provider_each_thing_once(
+    tmp_path: Path,
+) -> None:
+    """Both honour keys; every third answer is lost, and every life ends within five minutes."""
+    sms, backup = Losing(), Losing()
+    with House(tmp_path) as house:
+        staffed(house)
+        now_ms = NOON_MS
+        for life in range(14):
+            house.arrive([(now_ms, 8.0)], at_ms=now_ms)
+            for decided_only in (True, False):
+                ways: dict[str, Channel] = {"sms": sms, "backup": backup}
+                with Story(house, {} if decided_only else ways, ROUTES.without("call")) as watch:
+                    watch.now_ms = now_ms
+                    sms.outages = 10_000 if 7 <= life < 10 else 0  # as the alarm comes
+                    watch.turn()
+                    watch.now_ms += 2 * MINUTE_MS
+                    watch.turn()
+            now_ms += 5 * MINUTE_MS
+
+    said = sms.said() + backup.said()
+    assert {("1", "raise"), ("1", "escalate"), ("2", "escalate")} <= set(said)
+    assert backup.messages
+    for phones in (sms, backup):
+        texts = [(m.to_phone, m.kind, m.text) for m in phones.messages.values()]
+        assert len(set(texts)) == len(texts)
+    assert sms.sends + backup.sends > len(said)
+
+
+class Losing(Phones):
+    """Every third answer is lost on the way; the message was taken."""
+
+    def send(self, message: Outgoing) -> Sent:
+        self.answers_lost = int(self.sends % 3 == 2)
+        return super().send(message)
+
+
 @contextmanager
 def carried(watch: Story, ways: Mapping[str, Channel], stuck_s: float) -> Iterator[Carriers]:
     failed: list[BaseException] = []

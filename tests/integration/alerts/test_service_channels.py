@@ -122,3 +122,23 @@ def test_a_carrier_that_never_says_a_word_leaves_the_alarm_to_the_next(tmp_path:
 
         assert via(house) == ["hook"]
         assert len(hook.taken) == 1
+
+
+def test_a_channel_that_cannot_start_leaves_the_others_their_work(tmp_path: Path) -> None:
+    hook, api = Webhook(), Api()
+    with House(tmp_path) as house, hook.running(), api.running():
+        told = settings(
+            house, api,
+            ChannelSettings("group", "apprise:", secret(house, "group", "nonsense://x")),
+            ChannelSettings("keyless", f"http://{hook.host}/", house.path("none")),
+            ChannelSettings("hook", f"http://{hook.host}/", secret(house, "hook", "shared")),
+        )  # fmt: skip
+        warm(house)
+        with running(told):
+            wait_until(lambda: hook.taken, 30, "the one that works has it")
+
+        with closing(open_notices_reader(house.path("notices.db"))) as reader:
+            errors = {c["name"]: c["error"] for c in reader.channels()}
+        assert "line 1" in errors["group"]
+        assert "secret file" in errors["keyless"]
+        assert errors["hook"] == ""
