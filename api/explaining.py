@@ -4,7 +4,7 @@ Nothing is written. Needs readings and records; without facts it only takes long
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from domain.room_state import probe_of, quantity_of
 from store.facts import SqlFactsReader
 from store.facts_ports import StoredFact
 from store.ports import ReadingReader
-from store.records.ports import RecordsReader
+from store.records.ports import RecordsReader, Silence
 
 
 def explanation(
@@ -45,6 +45,15 @@ async def explained(context: Context, room: RoomId, at_ms: int) -> Explanation |
     readings = context.sources.readings.need()
     facts = context.sources.facts.get()
     return await asyncio.to_thread(explanation, context.records, readings, facts, room, at_ms)
+
+
+def silences_at(records: RecordsReader, room: RoomId, at_ms: int) -> list[Silence]:
+    """Rules of which nobody was told at the instant; they were judged all the same."""
+    return [
+        one
+        for one in records.silences(at_ms)
+        if one.room == room and one.from_ms <= at_ms < one.to_ms
+    ]
 
 
 def clock_of(words: Words, at_ms: int) -> Callable[[int], str]:
@@ -76,7 +85,12 @@ async def why_raised(context: Context, fact: StoredFact) -> dict[str, str] | Non
 # --- as programs read it
 
 
-def as_json(found: Explanation, room: RoomId, words: Callable[[str], Words]) -> dict[str, Any]:
+def as_json(
+    found: Explanation,
+    room: RoomId,
+    words: Callable[[str], Words],
+    silences: Sequence[Silence] = (),
+) -> dict[str, Any]:
     rule = found.rule
     return {
         "room": room,
@@ -92,6 +106,16 @@ def as_json(found: Explanation, room: RoomId, words: Callable[[str], Words]) -> 
         },
         "rules": [_state(one) | sentences(one, found.at_ms, words) for one in found.rules],
         "pauses": [asdict(pause) for pause in found.pauses],
+        "silences": [
+            {
+                "code": one.code,
+                "from_ms": one.from_ms,
+                "to_ms": one.to_ms,
+                "by": one.by,
+                "reason": one.reason,
+            }
+            for one in silences
+        ],
         "signals": [asdict(signal) for signal in found.signals],
         "samples": [
             {

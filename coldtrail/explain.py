@@ -5,7 +5,7 @@ Reads the folder's files, so it answers while `up` runs and when it does not.
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from api.console.language import Words
-from api.explaining import as_json, clock_of, explanation
+from api.explaining import as_json, clock_of, explanation, silences_at
 from coldtrail.settings import Installation
 from domain.explain import Explanation
 from domain.profile import Impossible
@@ -27,6 +27,7 @@ from store.facts import open_facts_reader
 from store.facts.reader import SqlFactsReader
 from store.ports import ReadingReader
 from store.records import open_records_reader
+from store.records.ports import Silence
 from store.records.reader import SqlRecordsReader
 
 ORDER = ("firing", "pending", "paused", "off", "no_data", "calm", "no_input")
@@ -77,18 +78,20 @@ def explain(
             raise Unanswerable(f"there is no room {room!r}; there are: {rooms}")
         try:
             found = explanation(records, readings, facts, RoomId(room), at_ms)
+            silences = silences_at(records, RoomId(room), at_ms)
         except Impossible as error:
             raise Unanswerable(f"the room's rule cannot be: {error}") from error
     if found is None:
         raise Unanswerable(f"{room} has no rule, so nothing is judged there")
     words = words_of(installation)
     if as_text:
-        _print(found, words(lang))
+        _print(found, words(lang), silences)
     else:
-        print(json.dumps(as_json(found, RoomId(room), words), ensure_ascii=False, default=list))
+        answer = as_json(found, RoomId(room), words, silences)
+        print(json.dumps(answer, ensure_ascii=False, default=list))
 
 
-def _print(found: Explanation, words: Words) -> None:
+def _print(found: Explanation, words: Words, silences: Sequence[Silence]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     clock = clock_of(words, found.at_ms)
     rule = found.rule
@@ -102,7 +105,12 @@ def _print(found: Explanation, words: Words) -> None:
         for one in (state for state in found.rules if state.status == status):
             head = Text(name, style=STYLES.get(status, "dim"))
             head.append(f"{one.book.id:<20} ", style="bold")
-            console.print(head + Text(sentence(one, words.lang, clock)))
+            said = sentence(one, words.lang, clock)
+            for silence in silences:
+                if silence.code == one.code:
+                    end, by = clock(silence.to_ms), silence.by
+                    said += " " + words("why.silenced", by=by, time=end, reason=silence.reason)
+            console.print(head + Text(said))
     aside = [sample for sample in found.samples if sample.why_not]
     console.print(words("why.samples_why", n=len(found.samples), aside=len(aside)))
     for sample in aside:

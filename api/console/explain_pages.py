@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.console.language import Words
 from api.console.pages import local_instant, page, words_of
 from api.context import Context, InContext
-from api.explaining import clock_of, explained
+from api.explaining import clock_of, explained, silences_at
 from api.problems import NotYet, Problem
 from api.times import instant_ms
 from domain.commodity import COMMODITIES
@@ -75,6 +75,7 @@ def _shown(context: Context, room: Room, told: Explanation, words: Words) -> dic
         "calm": by_status.get("calm", []),
         "absent": by_status.get("no_input", []),
         "recorded": recorded,
+        "silences": {s.code: s for s in silences_at(context.records, room.id, told.at_ms)},
         "otherwise": sorted(recorded.keys() - firing),
         "sentence": lambda one: sentence(one, words.lang, clock),
         "clock": clock,

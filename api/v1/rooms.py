@@ -11,7 +11,7 @@ from api.advice import advice_of, text_of
 from api.alarms import note_cause
 from api.console.language import LANGUAGES, Words
 from api.context import Caller, Context, InContext
-from api.explaining import as_json, explained
+from api.explaining import as_json, explained, silences_at
 from api.problems import NotYet, Problem
 from api.replay_case import replay_case
 from api.replies import Asked, reply
@@ -132,7 +132,8 @@ async def explain(
     if found is None:
         raise Problem(409, "the room has no rule, so nothing is judged there", field="room")
     words = partial(Words, zone=context.zone, now_ms=now_ms)
-    return reply(as_json(found, RoomId(room), words))
+    silences = silences_at(context.records, RoomId(room), at_ms)
+    return reply(as_json(found, RoomId(room), words, silences))
 
 
 class ActionSaid(Asked):

@@ -94,6 +94,22 @@ def test_what_cannot_be_explained_is_refused(
     assert asked(county, room, at_ms).status_code == status
 
 
+def test_a_silenced_rule_is_judged_and_says_that_nobody_is_told(own_county: httpx.Client) -> None:
+    said = {"id": "s1", "room": "berry", "code": "WARN_HIGH", "reason": "probe moved", "hours": 2}
+    answer = own_county.post("/api/v1/silences", json=said, headers=BEARER)
+    assert answer.status_code == 201, answer.text
+
+    found = asked(own_county, "berry")
+
+    assert rules(found)["WARN_HIGH"]["status"] == "firing"
+    (silence,) = found.json()["silences"]
+    assert (silence["code"], silence["reason"]) == ("WARN_HIGH", "probe moved")
+    with httpx.Client(base_url=own_county.base_url, timeout=20) as client:
+        sign_in(client)
+        client.get("/language", params={"to": "en"})
+        assert "judged all the same, told to nobody" in page(client, "/rooms/berry/explain")
+
+
 def test_an_alarm_says_why_it_was_raised(county: httpx.Client, person: httpx.Client) -> None:
     fact = county.get("/api/v1/alarms", params={"room": "meat"}, headers=BEARER).json()["alarms"][0]
 

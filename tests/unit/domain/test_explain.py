@@ -244,7 +244,9 @@ def test_later_readings_do_not_change_how_the_room_stood() -> None:
 def _made_up(seed: int, samples: int) -> tuple[MadeUp, int, random.Random]:
     room = MadeUp(seed, samples)
     rnd = random.Random(seed + 1)  # noqa: S311 - an instant, no secret
-    return room, NOON_MS + rnd.randrange(room.span_ms + 3_600_000), rnd
+    edges = [row[1] for row in room.rows] + [a.at_ms + d for a in room.actions for d in (-1, 0)]
+    at_ms = NOON_MS + rnd.randrange(room.span_ms + 3_600_000)
+    return room, rnd.choice(edges) if edges and rnd.random() < 0.6 else at_ms, rnd
 
 
 def _of(room: MadeUp, at_ms: int) -> Explanation:
