@@ -20,6 +20,7 @@ BENCHES: dict[str, list[str]] = {
     "county_outage": ["--hours", "24", "--told", "120"],  # a third; 72 hours when asked by name
     "late_reading": [],
     "gateway_box": ["--minutes", "5"],
+    "gateway_alone": [],
     "store_queries": [],
     "web_requests": [],
     "normal_operation": ["--room-months", "14"],  # a sample; 365 when asked by name

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
 from channels.ports import Outgoing, Reply
@@ -48,7 +49,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
 VIEW_EVERY_MS = 5_000
-MOST_WAITING = 20_000  # rows; beyond it they are read from the outbox again
+CALM_S, MISSED_AT_MOST_S = 2.0, 60.0
+MOST_WAITING = 5_000  # rows; beyond it they are read from the outbox again
 MOST_ACKS = 100
 MOST_OWED = 500  # more rooms than a modem can speak of
 
@@ -129,6 +131,7 @@ class LocalAlarms:
         self._lock = threading.Lock()
         self._waiting: deque[Row] = deque()
         self._missed = False
+        self._arrived_s = self._missed_s = 0.0
         self._acks: deque[tuple[str, str]] = deque(maxlen=MOST_ACKS)
         self._wake = threading.Event()
         self.view = View()
@@ -139,8 +142,10 @@ class LocalAlarms:
     def arrived(self, rows: Sequence[Row]) -> None:
         """These are on disk."""
         with self._lock:
+            self._arrived_s = monotonic()
             if len(self._waiting) + len(rows) > MOST_WAITING:
                 self._waiting.clear()
+                self._missed_s = self._missed_s if self._missed else monotonic()
                 self._missed = True
             else:
                 self._waiting.extend(rows)
@@ -280,9 +285,11 @@ class LocalAlarms:
         with self._lock:
             rows, missed = list(self._waiting), self._missed
             self._waiting.clear()
+            at_s = monotonic()
+            calm = at_s - self._arrived_s > CALM_S or at_s - self._missed_s > MISSED_AT_MOST_S
         if self._config is None:
             return set()
-        if missed:
+        if missed and calm:  # a flood is read once, when it is over
             self._load(now_ms)
             return set(self._rooms)
         touched = self._recent.add(self._of_rooms(self._config, rows), now_ms)

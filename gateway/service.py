@@ -3,12 +3,13 @@
 Beside them its own alarms and its page, which may fail without taking readings with them.
 """
 
+import ctypes
 import fcntl
 import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +29,8 @@ from wire.batch_v1 import Clock
 
 log = logging.getLogger(__name__)
 
+_M_ARENA_MAX = -8  # malloc.h
+
 
 class AlreadyRunning(Exception):
     """Another process holds this outbox."""
@@ -39,6 +42,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
     Raises ``AlreadyRunning``, and whatever ended one of the parts: a part that fails takes
     the gateway down, and the next start continues from the outbox.
     """
+    _small()
     with _lock(Path(settings.outbox_path)):
         if keys.ensure_signing_key(Path(settings.key_file)):
             log.info("signing key made")
@@ -203,6 +207,12 @@ def _take_charge(settings: Settings) -> None:
             api,
             devices.users(settings),
         )
+
+
+def _small() -> None:
+    """glibc keeps a heap of its own for each of a dozen threads, and gives little of it back."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _version() -> str:
