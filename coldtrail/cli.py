@@ -380,6 +380,38 @@ def dry_run(
         raise Failed(str(error)) from error
 
 
+@app.command
+def tuning(
+    *,
+    month: str | None = None,
+    data: Data = HERE,
+    lang: Literal["zh", "en"] = "en",
+    as_json: Annotated[bool, Parameter("--json", negative="")] = False,
+) -> None:
+    """What each rule's alarms were worth, and the rules to reconsider.
+
+    Nothing is written; `up` may run or not.
+
+    Parameters
+    ----------
+    month
+        YYYY-MM, local time; the last 30 days when left out.
+    lang
+        Of the words.
+    as_json
+        Everything, as `GET /api/v1/tuning` has it.
+    """
+    from coldtrail.explain import Unanswerable
+    from coldtrail.tuning import tuning as worth
+
+    try:
+        worth(settings.load(data), month, lang, as_text=not as_json)
+    except ValueError as error:
+        raise Failed(f"--month: {error}", 2) from error
+    except Unanswerable as error:
+        raise Failed(str(error)) from error
+
+
 quarantine = App(name="quarantine", help="Messages that were not admitted, with their reasons.")
 app.command(quarantine)
 

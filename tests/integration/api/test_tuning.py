@@ -1,13 +1,20 @@
 """Which rules earn their alarms: by program and by page."""
 
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from coldtrail.init import init_data
 from tests.integration.api.county import BEARER
 from tests.integration.api.test_people import doer, page, person, send
 from tests.support.console_county import DAY_MS, NOW_MS
+from tests.support.servers import free_port
 
 __all__ = ["doer", "person"]  # fixtures
 
@@ -99,3 +106,29 @@ def test_what_cannot_be_counted_is_refused(
     answer = county.get("/api/v1/tuning", params=asked, headers=BEARER)
 
     assert (answer.status_code, answer.json()["field"]) == (status, field)
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "coldtrail", "tuning", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_the_command_says_what_the_program_learns(
+    county: httpx.Client, built: Path, tmp_path: Path
+) -> None:
+    init_data(tmp_path / "data", port_base=free_port())
+    shutil.copytree(built, tmp_path / "data" / "server", dirs_exist_ok=True)
+    here = ("--month", "2026-06", "--data", str(tmp_path / "data"))
+
+    done, told = command(*here, "--json"), command(*here)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == worth(county, month="2026-06")
+    assert "Rules to reconsider" in told.stdout
+
+
+def test_the_command_refuses_what_is_no_month(tmp_path: Path) -> None:
+    init_data(tmp_path / "data", port_base=free_port())
+    done = command("--month", "June", "--data", str(tmp_path / "data"))
+
+    assert (done.returncode, done.stderr) == (2, "--month: not a month: give YYYY-MM\n")
