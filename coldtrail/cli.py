@@ -618,6 +618,32 @@ def watchdog(file: ExistingFile, /) -> None:
         raise SystemExit(1)
 
 
+@app.command(name="import")
+def import_(file: ExistingFile, /, *, data: Data = HERE) -> None:
+    """Hand over what `gateway export` wrote, while `up` runs. Once more changes nothing.
+
+    Parameters
+    ----------
+    file
+        Of a gateway that this server knows.
+    """
+    from coldtrail.carried import Failed as NotDelivered
+    from coldtrail.carried import deliver
+
+    with Progress("{task.completed} batches on the server's disk",
+                  console=Console(stderr=True), transient=True) as bar:  # fmt: skip
+        task = bar.add_task("", total=None)
+        try:
+            done = deliver(settings.load(data), file, lambda n: bar.update(task, completed=n))
+        except NotDelivered as error:
+            raise Failed(str(error)) from error
+    print(f"{done.batches} batches of {done.gateway} are on the server's disk")
+    for why, n in done.refused.items():
+        print(f"{n} were refused: {why}", file=sys.stderr)
+    if done.refused:
+        raise SystemExit(1)
+
+
 @app.command
 def backup(out: Path, /, *, data: Data = HERE) -> None:
     """Copy the server's part of the folder, also while `up` runs. Gateways are not copied.

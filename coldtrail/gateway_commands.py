@@ -57,9 +57,43 @@ def list_all(*, data: Data = HERE) -> None:
     Console().print(table)
 
 
+Which = Annotated[str, Parameter(name="--gateway", help="Its id; the folder's first by default.")]
+
+
+@app.command
+def export(file: Path, /, *, data: Data = HERE, gateway: Which = "") -> None:
+    """Write what the server has not confirmed to a file, to be carried where the link is.
+
+    The gateway may run meanwhile, and keeps everything. `coldtrail import FILE` at the server
+    hands it over; once the link is back, the gateway hears of it.
+
+    Parameters
+    ----------
+    file
+        Must not exist yet.
+    """
+    from gateway.export import unreceipted
+    from wire.carried_v1 import Head, write
+
+    installation = settings.load(data)
+    edge = _edge(data, gateway)
+    head = Head(edge.gateway.id, edge.gateway.partition, installation.now_ms()())
+    try:
+        with file.open("xb") as out:
+            n = write(out, head, unreceipted(str(edge.outbox)))
+    except FileExistsError as error:
+        raise settings.Wrong(f"{file} exists already") from error
+    except FileNotFoundError as error:
+        if file.exists():
+            file.unlink()
+        raise settings.Wrong(
+            f"{error.args[-1]} is not there: {gateway or 'it'} never ran"
+        ) from error
+    print(f"{n} batches of {edge.gateway.id} in {file}, {file.stat().st_size:,} bytes")
+
+
 device = App(name="device", help="Users of their own for single devices, in force within a second.")
 app.command(device)
-Which = Annotated[str, Parameter(name="--gateway", help="Its id; the folder's first by default.")]
 
 
 @device.command(name="add")

@@ -220,6 +220,10 @@ class Edge:
         return self.home / "keys"
 
     @property
+    def outbox(self) -> Path:
+        return self.home / "outbox.db"
+
+    @property
     def server_key(self) -> Path:
         """Pinned at enrolment: whose config counts."""
         return self.keys / "server.pub"
@@ -393,7 +397,7 @@ class Installation:
             key_file=str(keys / "sealing.key"),
             server_key_file=str(edge.server_key),
             config_file=str(edge.home / "config.json"),
-            outbox_path=str(edge.home / "outbox.db"),
+            outbox_path=str(edge.outbox),
             store_id_file=str(edge.home / "store-id"),
             clock_trust=self.trust(edge),
             cut_every_s=g.cut_every_s,

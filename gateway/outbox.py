@@ -159,7 +159,7 @@ class Impossible(Exception):
     """A receipt for more than was ever cut: not about this outbox. Nothing was applied."""
 
 
-class _Known(msgspec.Struct):
+class Known(msgspec.Struct):
     """What the server has said, kept so that a restart does not send everything again."""
 
     received: dict[str, list[tuple[int, int]]] = {}
@@ -538,7 +538,7 @@ class Outbox:
             self._ballast.hold()
             if not self._unsaved:
                 return
-            known = _Known(
+            known = Known(
                 {e.name: list(e.received) for e in self._epochs.values() if e.received},
                 [(name, seq, reason) for (name, seq), reason in self._parked.items()],
                 min(self._waiting, default=self._last_id() + 1) - 1,
@@ -731,7 +731,7 @@ class Outbox:
     def _load(self) -> _Epoch:
         """Pick up what the file holds; the epoch that begins now."""
         row = self._db.execute("SELECT value FROM known WHERE key = 'server'").fetchone()
-        known = msgspec.json.decode(row[0], type=_Known) if row else _Known()
+        known = msgspec.json.decode(row[0], type=Known) if row else Known()
         top = 0
         for no, name, last_seq in self._db.execute("SELECT no, name, last_seq FROM epoch"):
             received = Ranges()
