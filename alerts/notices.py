@@ -221,7 +221,7 @@ class Notifier:
                 continue
             key = (room, fact.began_at_ms)
             if key not in self._usual:
-                self._usual = {k: v for k, v in self._usual.items() if k[0] != room}
+                self._usual = {k: v for k, v in self._usual.items() if k[1] > now_ms - LONGEST_MS}
                 self._usual[key] = watch.usual_defrosts(fact.began_at_ms)
             peak = -NEVER if fact.peak is None else fact.peak
             if like(self._usual[key], fact.began_at_ms, peak, now_ms - fact.began_at_ms):
