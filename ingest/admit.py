@@ -36,12 +36,14 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """``trusted``: the gateway's clock was to be trusted when the batch was cut."""
+    """``trusted``: the gateway's clock was to be trusted when the batch was cut. ``after``: the
+    epoch before and its last seq, in the first batch of an epoch."""
 
     batch: AdmittedBatch
     kid: str
     trusted: bool
     bad: tuple[BadRow, ...] = ()
+    after: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def admit(topic: str, payload: bytes, gateways: Mapping[str, Gateway]) -> Admitt
         return Rejected(gateway.id, error.reason, security=False, name=name)
     good, bad = sift(rows, _trusted_now(header))
     batch = AdmittedBatch(id_, digest(payload), header.kind, good, header.cut_at_ms)
-    return Admitted(batch, header.kid, header.clock.trusted, tuple(bad))
+    return Admitted(batch, header.kid, header.clock.trusted, tuple(bad), header.after)
 
 
 def sift(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from domain.reading import GatewayId
 from ingest.admit import Admitted, Gateway, Rejected, admit, keep_rows, readmit_rows
 from ingest.inbox import Lane, Message
+from ingest.twins import Twins
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
 from wire import receipt_v1, status_v1, topics
 from wire.restore_v1 import Restored
@@ -46,6 +47,8 @@ class Consumer:
             id_: OrderedDict.fromkeys([*store.ledger(GatewayId(id_))][-EPOCHS_IN_RECEIPT:])
             for id_ in self._gateways
         }
+        self._twins = Twins()
+        self._twins_told: set[str] = set()  # once a life of this process
         self._refused: dict[str, OrderedDict[tuple[str, int], str]] = {
             id_: OrderedDict() for id_ in self._gateways
         }
@@ -97,6 +100,7 @@ class Consumer:
                 continue
             if outcome.bad:
                 self._hold_rows(message, outcome)
+            self._watch_for_twins(message, outcome)
             batch = outcome.batch
             touched[batch.id.gateway] = None
             namesake = group.get(batch.id)
@@ -126,6 +130,18 @@ class Consumer:
         recent.move_to_end(id_.epoch)
         if len(recent) > EPOCHS_IN_RECEIPT:
             recent.popitem(last=False)
+
+    def _watch_for_twins(self, message: Message, outcome: Admitted) -> None:
+        """The batch is stored all the same; its bytes are kept as evidence as well."""
+        id_ = outcome.batch.id
+        held = self._store.ledger(id_.gateway) if outcome.after is not None else {}
+        why = self._twins.betray(id_, outcome.after, held)
+        if why is None or id_.gateway in self._twins_told:
+            return
+        self._twins_told.add(id_.gateway)
+        reason = f"two gateways have this name: {why}"
+        self._store.quarantine(id_.gateway, message.topic, reason, message.payload, self._now_ms())
+        log.error("duplicate gateway", extra={"gateway": id_.gateway, "reason": why})
 
     def _hold_rows(self, message: Message, outcome: Admitted) -> None:
         reason = f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"

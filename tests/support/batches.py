@@ -33,8 +33,9 @@ def sealed(
     trusted: bool = True,
     kind: str = "readings",
     body: bytes | None = None,
+    after: tuple[str, int] | None = None,
 ) -> bytes:
     """The payload of one batch with the rows in one series, or with ``body`` as it is."""
-    header = Header(1, kind, gateway, kid, epoch, seq, b"", cut_at_ms, Clock(trusted))
+    header = Header(1, kind, gateway, kid, epoch, seq, b"", cut_at_ms, Clock(trusted), after)
     packed = pack_readings([(series, columns(*rows))]) if body is None else body
     return seal_batch(header, packed, key)

@@ -316,3 +316,23 @@ def _not_receipted(gateway: PretendGateway, sent: list[bytes]) -> list[bytes]:
         for seq, payload in enumerate(sent, 1)
         if seq > through and not any(first <= seq <= last for first, last in ranges)
     ]
+
+
+def test_a_copied_card_and_its_original_are_noticed_and_both_are_stored(
+    broker: str, tmp_path: Path
+) -> None:
+    chosen = settings(broker, tmp_path)
+    with ingest(chosen), PretendGateway(broker) as gateway:
+        first = sealed(1, (NOON_MS, 400, 0), epoch="e1")
+        runs = [
+            sealed(1, (NOON_MS + n, 410, 0), epoch=epoch, after=("e1", 1))
+            for n, epoch in ((1, "e2"), (2, "e3"))
+        ]
+        wait_until(lambda: gateway.hellos, 20, "ingest listens")
+        gateway.live([first, *runs])
+        wait_until(lambda: gateway.through("e3") and gateway.through("e2"), 20, "both are stored")
+
+    with reading(chosen) as reader:
+        [held] = reader.quarantined()
+        assert held.reason.startswith("two gateways have this name")
+        assert len(reader.between(AIR, NOON_MS, NOON_MS + 10)) == 3
