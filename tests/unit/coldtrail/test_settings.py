@@ -5,7 +5,7 @@ import pytest
 
 from coldtrail import settings
 from coldtrail.clock import story
-from coldtrail.init import NewGateway, Taken, init_data
+from coldtrail.init import GATEWAY_COMMENTS, NewGateway, Taken, init_data
 
 ONE_GATEWAY = '[[gateway]]\nid = "gw1"\npartition = 3\n'
 
@@ -92,9 +92,10 @@ def test_every_table_that_the_comments_offer_is_understood(tmp_path: Path) -> No
         else ""
         for line in lines
     ]
-    tables = "\n".join(line for line in offered if not line.startswith("cut_every_s"))
+    of_gateway = [line for line in offered if line.partition(" = ")[0] in GATEWAY_COMMENTS]
+    tables = "\n".join(line for line in offered if line not in of_gateway)
 
-    made = load(tmp_path, tables + "\n" + ONE_GATEWAY)
+    made = load(tmp_path, "\n".join([tables, ONE_GATEWAY, *of_gateway]))
 
     assert made.file.clock.rate == 60
     assert made.file.influx.url
