@@ -271,7 +271,7 @@ def test_what_is_not_there_yet_is_said_and_no_mistake(tmp_path: Path) -> None:
 def test_a_full_county_is_ready(county: Client) -> None:
     ready = county.get("/readyz").json()
     assert (ready["ready"], ready["missing"]) == (True, [])
-    assert ready["alive_s"] is None  # its alerts role ran for no round of judging
+    assert ready["alive_s"] in (None, 0)  # whether its alerts role went once round is chance
     assert 'coldtrail_alarms_active{level="critical"} 2' in county.get(
         "/metrics", headers=BEARER
     ).text  # fmt: skip
