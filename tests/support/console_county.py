@@ -197,7 +197,10 @@ def _readings(b: Builder) -> None:
         at_ms = loading_ms + n * 20 * MINUTE_MS
         b.records.add_action(f"l{n}", RoomId("berry"), kind, at_ms, by, {}, now_ms=at_ms)
     b.readings.quarantine("gw-east", "devices/x/readings", "not JSON", b"\x00garbage", NOW_MS - 1)
-    status = encode(Status("online", "epoch-1", "0.1.0", clock=Clock(trusted=True)))
+    hours_off = {"tele/shed/SENSOR": 8}
+    status = encode(
+        Status("online", "epoch-1", "0.1.0", clock=Clock(trusted=True), hours_off=hours_off)
+    )
     b.readings.put_status(GatewayId("gw-east"), status, NOW_MS - 4_000)
     b.given_up(batches=2, readings=1_200)
 

@@ -295,6 +295,14 @@ def test_a_mistyped_code_is_explained_to_a_stranger_without_a_way_in(county: htt
     assert ">Back<" not in answer.text
 
 
+def test_the_pipeline_names_a_device_that_sends_local_time(person: httpx.Client) -> None:
+    person.get("/language", params={"to": "en"})
+
+    shown = page(person, "/pipeline")
+    assert "tele/shed/SENSOR" in shown
+    assert "sends local time as UTC: +8 h" in shown
+
+
 def test_the_pipeline_shows_what_a_gateway_had_to_let_go(person: httpx.Client) -> None:
     person.get("/language", params={"to": "en"})
 
