@@ -21,7 +21,8 @@ from store.facts import SqlFactsReader
 from store.ports import ReadingReader
 from store.records.ports import RecordsReader
 
-MOST_READINGS = 2_000_000  # of one room in one answer; the command has no such bound
+MOST_READINGS = 2_000_000  # of one room in one answer; the command has no such bounds
+MOST_ROOMS = 100
 DAY_MS = 24 * 3600 * 1000
 
 

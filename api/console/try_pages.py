@@ -17,7 +17,7 @@ from api.alarms import DAY_MS
 from api.console.pages import form_of, page
 from api.console.setup_pages import INTERVALS_S
 from api.context import Caller, Context, InContext
-from api.dry_runs import Trial, tried
+from api.dry_runs import MOST_ROOMS, Trial, tried
 from api.limits import as_rule, limits_in_force
 from api.problems import Problem
 from domain.commodity import COMMODITIES
@@ -119,8 +119,11 @@ def _goods(asked: Said) -> tuple[str, ...]:
 
 def _wanted(context: Context, room: Room, held: RuleVersion, asked: Said) -> list[Room]:
     """This room, or every room that has its profile now."""
-    if _text(asked, "which") != "all":
-        return [room]
+    alike = _alike(context, held)
+    return alike if _text(asked, "which") == "all" and len(alike) <= MOST_ROOMS else [room]
+
+
+def _alike(context: Context, held: RuleVersion) -> list[Room]:
     registry, now_ms = context.registry(), context.now_ms()
     return [
         one
@@ -208,15 +211,11 @@ def _page(
     refused: Sequence[tuple[Room, Impossible]] = (),
     error: Impossible | Refused | None = None,
 ) -> Response:
-    registry, now_ms = context.registry(), context.now_ms()
+    registry = context.registry()
     typed = "profile" in asked
     profile = (_text(asked, "profile") if typed else "") or (held.profile if held else "")
     goods = _goods(asked) if typed else held.commodities if held else ()
-    same_profile = [
-        one
-        for one in registry.rooms.values()
-        if held and (rule := registry.rule(one.id, now_ms)) and rule.profile == held.profile
-    ]
+    alike = len(_alike(context, held)) if held else 0
     changes: list[tuple[Trial, Change]] = [
         (t, c) for t in trials or () for c in t.difference.changes
     ]
@@ -241,7 +240,7 @@ def _page(
         spans=SPANS_D,
         days=_days(asked),
         which=_text(asked, "which"),
-        same_profile=len(same_profile),
+        same_profile=alike if alike <= MOST_ROOMS else 0,  # more: by command
         typed=[(name, value) for name, value in asked.multi_items() if isinstance(value, str)],
         trials=trials,
         changes=changes[:SHOWN],

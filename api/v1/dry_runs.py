@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from api.context import InContext
-from api.dry_runs import as_json, tried
+from api.dry_runs import MOST_ROOMS, as_json, tried
 from api.problems import Problem
 from api.replies import Asked, reply
 from api.times import Instant
@@ -40,6 +40,8 @@ async def dry_run(asked: DryRunAsked, context: InContext) -> Response:
     for room in wanted:
         if room not in known:
             raise Problem(404, f"there is no room {room[:64]!r}", field="rooms")
+    if len(wanted) > MOST_ROOMS:
+        raise Problem(413, f"more than {MOST_ROOMS} rooms: use coldtrail dry-run", field="rooms")
     now_ms = context.now_ms()
     span = asked.from_, min(now_ms if asked.to is None else asked.to, now_ms)
     if span[0] >= span[1]:

@@ -79,6 +79,7 @@ def test_a_longer_delay_loses_and_moves_alarms_and_names_those_in_the_record(
         ),
         pytest.param({"from": NOW_MS, "to": NOW_MS}, 422, "to", id="span"),
         pytest.param({"limit": 1}, 422, "limit", id="unknown"),
+        pytest.param({"rooms": ["meat"] * 101}, 413, "rooms", id="too-many"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_tried_is_refused_with_its_field(
