@@ -17,7 +17,7 @@ from typing import Protocol
 
 from channels.ports import Outgoing, Reply
 from domain.decision import Notice, Seen, State, due, step
-from domain.incident import DAY_MS, Contact, Known
+from domain.incident import DAY_MS, Known
 from domain.message import Place, compose, reply_code
 from domain.place import described
 from domain.quantity import QUANTITIES
@@ -40,10 +40,10 @@ from gateway.telling import (
     ringing,
     still_so,
 )
-from wire import events_v1
+from wire import config_v1, events_v1
 from wire.batch_v1 import Clock
 from wire.config_v1 import Config
-from wire.events_v1 import About, Acked, Told
+from wire.events_v1 import About, Acked, Event, Told
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ VIEW_EVERY_MS = 5_000
 CALM_S, MISSED_AT_MOST_S = 2.0, 60.0
 MOST_WAITING = 5_000  # rows; beyond it they are read from the outbox again
 MOST_ACKS = 100
+EVENTS_A_BATCH = 50
 MOST_OWED = 500  # more rooms than a modem can speak of
 
 
@@ -141,6 +142,7 @@ class LocalAlarms:
 
     def arrived(self, rows: Sequence[Row]) -> None:
         """These are on disk."""
+        rows = [row for row in rows if row.at_ms >= self._recent.floor_ms]
         with self._lock:
             self._arrived_s = monotonic()
             if len(self._waiting) + len(rows) > MOST_WAITING:
@@ -181,7 +183,7 @@ class LocalAlarms:
         found = {}
         for room, local in list(self._rooms.items()):
             one = self._memory.state.rooms.get(room)
-            person = next((c for c in local.contacts() if c.phone == phone), None)
+            person = next((c for c in local.config.contacts if c.phone == phone), None)
             if one is None or one.incident is None or person is None:
                 continue
             number = one.incident.number
@@ -308,9 +310,10 @@ class LocalAlarms:
 
     def _decide(self, rooms: set[str], acked: set[str], now_ms: int) -> None:
         floor_ms = max(now_ms - DAY_MS, self._recent.floor_ms)
+        calendar = self._config.calendar if self._config else {}
         seen = Seen(
             {id: self._rooms[id].seen(now_ms, floor_ms) for id in rooms},
-            {id: self._rooms[id].contacts() for id in rooms},
+            {id: self._rooms[id].contacts(calendar, now_ms) for id in rooms},
             {id: self._rooms[id].config.site for id in rooms},
             frozenset(acked),
         )
@@ -413,8 +416,10 @@ class LocalAlarms:
             room.rule(now_ms),
         )
 
-    def _person(self, id: str) -> Contact | None:
-        return next((c for r in self._rooms.values() for c in r.contacts() if c.id == id), None)
+    def _person(self, id: str) -> config_v1.Contact | None:
+        return next(
+            (c for r in self._rooms.values() for c in r.config.contacts if c.id == id), None
+        )
 
     # ---- reporting -------------------------------------------------------------------------
 
@@ -428,10 +433,13 @@ class LocalAlarms:
         if self._memory.unreported and self._report(self._memory.unreported, now_ms):
             self._memory = replace(self._memory, unreported=())
 
-    def _report(self, events: Sequence[Told] | Sequence[Acked], now_ms: int) -> bool:
-        """On disk, as a batch of its own, before it counts as reported."""
+    def _report(self, events: Sequence[Event], now_ms: int) -> bool:
+        """On disk, in batches of their own, before they count as reported. What is reported twice
+        is taken once, by its key."""
         try:
-            self._outbox.report(events_v1.encode(list(events)), now_ms, self._clock())
+            for start in range(0, len(events), EVENTS_A_BATCH):
+                part = list(events[start : start + EVENTS_A_BATCH])
+                self._outbox.report(events_v1.encode(part), now_ms, self._clock())
         except Full:
             return False
         return True

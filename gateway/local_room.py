@@ -13,6 +13,7 @@ from domain.incident import Contact, RoomSeen
 from domain.judgement import Action, Judgement, Rule
 from domain.profile import Impossible
 from domain.reading import Columns, ProbeId, Series
+from domain.roster import Calendar, OnLadder, ladder
 from domain.screening import SAMPLES
 from gateway.recent import Recent, joined
 from wire import config_v1
@@ -95,6 +96,9 @@ class LocalRoom:
                 if p.cause == "maintenance" and p.to_ms is not None and p.from_ms <= now_ms
             ],
             tell_from_ms=tell_from_ms,
+            silenced={
+                s.code: s.to_ms for s in self.config.silences if s.from_ms <= now_ms < s.to_ms
+            },
         )
 
     def rule(self, now_ms: int) -> Rule | None:
@@ -104,8 +108,15 @@ class LocalRoom:
             (r for r in reversed(rules) if r.from_ms <= now_ms), rules[0] if rules else None
         )
 
-    def contacts(self) -> list[Contact]:
-        return [Contact(c.id, c.role, c.phone, c.lang, c.quiet_hours) for c in self.config.contacts]
+    def contacts(self, calendar: Calendar, now_ms: int) -> list[Contact]:
+        """Whom the ladder tells at this instant."""
+        people = {c.id: c for c in self.config.contacts}
+        standing = [OnLadder(c.id, c.role, c.shifts) for c in self.config.contacts]
+        return [
+            Contact(t.person, t.role, p.phone, p.lang, p.quiet_hours, t.instead)
+            for t in ladder(standing, calendar, now_ms)
+            for p in (people[t.person],)
+        ]
 
     def listen(self, now_ms: int) -> None:
         """From now on, silence of what was heard before is noticed."""

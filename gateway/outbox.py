@@ -313,15 +313,15 @@ class Outbox:
             self._reports.add(made.id)
 
     def readings(self, since_ms: int) -> Iterator[list[Row]]:
-        """Everything held that was cut since, in pages, newest batches first; then what is in no
-        batch yet. Some of it may be older."""
+        """What is held of the time since, in pages, newest batches first; then what is in no batch
+        yet. Some of it is older; what was cut before, with a clock ahead, is left out."""
         before = LAST_MS
         while True:
             with self._lock:
                 page: list[tuple[int, bytes, int]] = self._db.execute(  # type: ignore[assignment]  # its columns
                     "SELECT id, payload, readings FROM batch WHERE id < ? AND cut_at_ms >= ?"
-                    " ORDER BY id DESC LIMIT ?",
-                    (before, since_ms, _BATCHES_A_PAGE),
+                    " AND newest_ms >= ? ORDER BY id DESC LIMIT ?",
+                    (before, since_ms, since_ms, _BATCHES_A_PAGE),
                 ).fetchall()
             for id, payload, readings in page:
                 before = id

@@ -6,7 +6,7 @@ newest at once; one whose words are the same is not published again.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.activity import lately
 from domain.judgement import Action
-from domain.reading import RoomId
+from domain.reading import PersonId, RoomId
 from ingest.settings import Gateway
 from store.errors import NotReady
 from store.records import open_records_reader
@@ -47,6 +47,8 @@ def config_of(
     gateway: Gateway, records: RecordsReader, m: int, now_ms: int, was: Sequence[str] = ()
 ) -> config_v1.Config:
     """``m``: the last change when this was asked for; ``was``: earlier ids of the records."""
+    silences = records.silences(now_ms)
+    stopped = records.texts_stopped() if gateway.tells_people else {}
     sites = [site for site in records.sites() if site.gateway == gateway.id]
     ids = {site.id for site in sites}
     return config_v1.Config(
@@ -58,12 +60,18 @@ def config_of(
                 _probes(records, room.id, now_ms - HISTORY_MS),
                 _rules(records, room.id, now_ms - HISTORY_MS),
                 _actions(records, room.id, now_ms - HISTORY_MS),
-                _contacts(records, room.id) if gateway.tells_people else (),
+                _contacts(records, room.id, stopped) if gateway.tells_people else (),
+                tuple(
+                    config_v1.Silence(s.code, s.from_ms, s.to_ms)
+                    for s in silences
+                    if s.room == room.id
+                ),
             )
             for room in records.rooms()
             if room.site in ids
         ),
         tuple(was),
+        {d.day: d.counts_as for d in records.calendar()} if gateway.tells_people else {},
     )  # fmt: skip
 
 
@@ -95,11 +103,15 @@ def _actions(records: RecordsReader, room: RoomId, since_ms: int) -> tuple[confi
     )
 
 
-def _contacts(records: RecordsReader, room: RoomId) -> tuple[config_v1.Contact, ...]:
+def _contacts(
+    records: RecordsReader, room: RoomId, stopped: Container[PersonId]
+) -> tuple[config_v1.Contact, ...]:
+    """Everybody of the ladder but those to whom no text may go."""
     return tuple(
-        config_v1.Contact(p.id, c.role, p.phone, p.lang, p.quiet_hours)  # type: ignore[arg-type]  # one of ROLES
+        config_v1.Contact(p.id, c.role, p.phone, p.lang, p.quiet_hours, c.shifts)  # type: ignore[arg-type]  # one of ROLES
         for c in records.contacts(room)
         for p in (c.person,)
+        if p.id not in stopped
     )
 
 

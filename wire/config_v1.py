@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from domain.roster import Shift
+
 MAX_PAYLOAD = 1 << 20
 LONGEST_TEXT = 500
 _PURPOSE = b"coldtrail config1\n"  # so that nothing else that the key has signed is a config
@@ -65,13 +67,22 @@ class Action(msgspec.Struct, frozen=True, rename={"at_ms": "at"}):
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """A person as the room's ladder sees them."""
+    """A person as the room's ladder sees them, on duty or not. No shifts: always on duty."""
 
     id: str
     role: Literal["operator", "second", "township", "county"]
     phone: str
     lang: str = "zh"
     quiet_hours: bool = True
+    shifts: tuple[Shift, ...] = ()
+
+
+class Silence(msgspec.Struct, frozen=True, rename={"from_ms": "from", "to_ms": "to"}):
+    """Somebody asked not to hear of a code from an instant to an instant."""
+
+    code: str
+    from_ms: int
+    to_ms: int
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -87,6 +98,7 @@ class Room(msgspec.Struct, frozen=True):
     rules: tuple[RuleVersion, ...] = ()
     actions: tuple[Action, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
 
 class Config(msgspec.Struct, frozen=True, rename={"made_at_ms": "made_at"}):
@@ -101,6 +113,7 @@ class Config(msgspec.Struct, frozen=True, rename={"made_at_ms": "made_at"}):
     sites: tuple[Site, ...] = ()
     rooms: tuple[Room, ...] = ()
     was: tuple[str, ...] = ()
+    calendar: dict[str, str] = {}  # date to what it counts as; see domain.roster
 
     def newer_than(self, other: "Config") -> bool:
         """Of one store."""
@@ -108,7 +121,7 @@ class Config(msgspec.Struct, frozen=True, rename={"made_at_ms": "made_at"}):
 
     def content(self) -> tuple[object, ...]:
         """What it says, whenever it was said."""
-        return self.gateway, self.store, self.sites, self.rooms
+        return self.gateway, self.store, self.sites, self.rooms, self.calendar
 
 
 _encoder = msgspec.json.Encoder()

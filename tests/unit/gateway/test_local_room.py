@@ -3,16 +3,18 @@
 import random
 from array import array
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.judgement import Asked, Rule
 from domain.reading import Columns, ProbeId, Series, winner
 from domain.room import judge
+from domain.roster import Shift
 from gateway.local_room import AHEAD_MS, LocalRoom
 from gateway.outbox import Row
 from gateway.recent import Recent
-from wire.config_v1 import Probe, Room, RuleVersion
+from wire.config_v1 import Contact, Probe, Room, RuleVersion, Silence
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -101,3 +103,20 @@ def test_a_clock_that_was_far_ahead_and_is_right_again_lets_readings_in() -> Non
     recent.add([Row(AIR, NOON_MS + 10**12, 1, 0)], NOON_MS + 10**12)
 
     assert recent.add([Row(AIR, NOON_MS, 300, 0)], NOON_MS) == {AIR: (NOON_MS, NOON_MS)}
+
+
+def test_who_is_told_is_who_is_on_duty_there_and_a_silence_is_kept() -> None:
+    noon = Shift(from_minute=19 * 60, to_minute=21 * 60)  # local; NOON_MS is 20:00 there
+    people = (
+        Contact("day", "operator", "+8613800000001"),
+        Contact("off", "operator", "+8613800000002", shifts=(Shift(from_minute=0, to_minute=60),)),
+        Contact("on", "operator", "+8613800000003", shifts=(noon,)),
+    )
+    silence = Silence("WARN_HIGH", NOON_MS - 1, NOON_MS + HOUR_MS)
+    local = LocalRoom(
+        msgspec.structs.replace(room(), contacts=people, silences=(silence,)), Recent()
+    )
+
+    assert [c.id for c in local.contacts({}, NOON_MS)] == ["day", "on"]
+    assert local.seen(NOON_MS, 0).silenced == {"WARN_HIGH": NOON_MS + HOUR_MS}
+    assert local.seen(NOON_MS + HOUR_MS, 0).silenced == {}

@@ -522,3 +522,40 @@ def test_what_an_earlier_version_kept_in_quarantine_may_have_been_late(tmp_path:
     with open_outbox(tmp_path) as outbox:
         [(_, item)] = outbox.held([1], [])
         assert item.late
+
+
+def test_a_report_goes_first_on_the_live_lane_however_old_it_is(outbox: Outbox) -> None:
+    outbox.report(b"told", NOW, CLOCK)
+    later_ms = NOW + 2 * 3_600_000
+    take(outbox, row(later_ms), now_ms=later_ms)
+
+    lane = outbox.due(True, later_ms, set(), 1 << 20)
+
+    assert [batch.readings for batch in lane] == [0, 1]
+    assert outbox.due(False, later_ms, set(), 1 << 20) == []
+
+
+def test_a_mark_is_reached_when_everything_held_then_has_its_receipt(outbox: Outbox) -> None:
+    take(outbox, row(NOW))
+    take(outbox, row(NOW + 1), cut=False)
+    mark = outbox.mark()
+    outbox.apply(Receipt("s", 1, {outbox.epoch: (1, [])}))
+    assert not outbox.receipted(mark), "one reading is in no batch yet"
+
+    take(outbox)
+    assert not outbox.receipted(mark)
+    outbox.apply(Receipt("s", 2, {outbox.epoch: (2, [])}))
+
+    assert outbox.receipted(mark)
+
+
+def test_what_is_held_can_be_read_again(outbox: Outbox) -> None:
+    first = [row(NOW + n) for n in range(50)]
+    take(outbox, *first)
+    outbox.report(b"told", NOW, CLOCK)
+    take(outbox, row(NOW + 99), cut=False)
+
+    found = [held for page in outbox.readings(NOW - 1) for held in page]
+
+    assert sorted(found) == sorted([*first, row(NOW + 99)])
+    assert list(outbox.readings(NOW + DAY)) == [[row(NOW + 99)]]

@@ -113,5 +113,5 @@ def test_a_config_looks_like_the_documented_json() -> None:
         '"rules":[{"m":3,"from":5,"profile":"SB","commodities":["strawberry"],"interval_s":300,'
         '"overrides":{}}],"actions":[{"at":6,"kind":"ack","by":"u1","detail":{}}],'
         '"contacts":[{"id":"u1","role":"operator","phone":"+8613800000001","lang":"zh",'
-        '"quiet_hours":true}]}],"was":[]'
+        '"quiet_hours":true,"shifts":[]}],"silences":[]}],"was":[],"calendar":{}'
     )
