@@ -15,7 +15,7 @@ from alerts.escalation import CAUSE_WITHIN_MS, Rosters, Understood, understand
 from alerts.gateway_events import BY_GATEWAY, GatewayEvents
 from alerts.places import Places
 from alerts.subjects import TEST, Subjects, is_room
-from domain.decision import Notice, PersonState, Seen, State, due, next_wake_ms, step
+from domain.decision import Notice, PersonState, Seen, State, Together, due, next_wake_ms, step
 from domain.incident import DAY_MS, RoomSeen, RoomState, link_due
 from domain.message import ONE_PART, compose, reply_code
 from domain.profile import NEVER
@@ -45,6 +45,11 @@ class _Spanning:
     people: dict[str, PersonState] = field(default_factory=dict)
     power: dict[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     digest_ms: int | None = None
+    together: dict[str, Together] = field(default_factory=dict)
+
+
+def _spanning(state: State) -> _Spanning:
+    return _Spanning(dict(state.people), dict(state.power), state.digest_ms, dict(state.together))
 
 
 class Notifier:
@@ -70,7 +75,9 @@ class Notifier:
         kept = notices.states()
         spanning = msgspec.json.decode(kept.pop(EVERYWHERE, b"{}"), type=_Spanning)
         rooms = {r: msgspec.json.decode(s, type=RoomState) for r, s in kept.items()}
-        self._state = State(rooms, spanning.people, spanning.power, spanning.digest_ms)
+        self._state = State(
+            rooms, spanning.people, spanning.power, spanning.digest_ms, spanning.together
+        )
         self._incidents = notices.incidents(now_ms - CAUSE_WITHIN_MS)
         self.rosters = Rosters(records)
         self.places = Places(records)
@@ -169,6 +176,7 @@ class Notifier:
             {s: self.rosters.of(s, now_ms) for s in seen_now},
             {s: self.places.site(s) for s in seen_now},
             acked,
+            together=True,
         )
         self._catching_up = {
             r for r in self._catching_up | rooms if self._engine.catching_up(r, now_ms)
@@ -281,11 +289,9 @@ class Notifier:
             for room, state in after.rooms.items()
             if before.rooms.get(room) != state
         }
-        spans = (after.people, after.power, after.digest_ms)
-        if spans != (before.people, before.power, before.digest_ms):
-            rows[EVERYWHERE] = msgspec.json.encode(
-                _Spanning(dict(after.people), dict(after.power), after.digest_ms)
-            )
+        spanning = _spanning(after)
+        if spanning != _spanning(before):
+            rows[EVERYWHERE] = msgspec.json.encode(spanning)
         return rows
 
     def _numbered(self, before: State, now_ms: int) -> list[OpenIncident]:

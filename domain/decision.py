@@ -5,10 +5,10 @@ the live service. Its state is a value: kept together with the notices that it g
 neither loses nor doubles one.
 
 Here live the things that span rooms: the morning digest, the caps per person, and the one
-message for a power cut that takes many sites at once. One room's own course: ``domain.incident``.
+message for what takes many sites at once. One room's own course: ``domain.incident``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from domain.incident import (
@@ -30,6 +30,8 @@ DIGEST_MS = 6 * HOUR_MS + 30 * MINUTE_MS  # local time of day
 POWER_WINDOW_MS = 10 * MINUTE_MS
 POWER_SITES = 5
 AN_HOUR, A_DAY = 6, 20  # text messages to one person
+WIDE = ("township", "county")  # whose rooms are many
+TOGETHER = frozenset({"escalate", "repeat", "clear"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +61,40 @@ class PersonState:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Of one kind to one contact: ``told``, when of which site in the last ten minutes; ``held``
+    for the one message that is due at ``due_ms``, each with its site."""
+
+    told: tuple[tuple[int, str], ...] = ()
+    held: tuple[tuple[str, str, Known], ...] = ()  # site, room, what
+    codes: tuple[str, ...] = ()
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """``power``: by contact, when which of the sites raised POWER_LOSS_WARN."""
+    """``power``: by contact, when which of the sites raised POWER_LOSS_WARN. ``together``: by
+    kind of notice and contact."""
 
     rooms: Mapping[str, RoomState] = field(default_factory=dict)
     people: Mapping[str, PersonState] = field(default_factory=dict)
     power: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     digest_ms: int | None = None
+    together: Mapping[str, Together] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """``rooms``: every room in which something changed, and every room that is due.
-    ``contacts`` and ``sites``: of those rooms. ``acked``: rooms acknowledged at this moment."""
+    ``contacts`` and ``sites``: of those rooms. ``acked``: rooms acknowledged at this moment.
+    ``together``: from the fifth site within ten minutes on, township and county hear of the rest
+    in one message; a replay tells them of each."""
 
     rooms: Mapping[str, RoomSeen]
     contacts: Mapping[str, Sequence[Contact]]
     sites: Mapping[str, str]
     acked: frozenset[str] = frozenset()
+    together: bool = False
 
 
 def due(state: State, now_ms: int) -> list[str]:
@@ -92,29 +110,38 @@ def next_wake_ms(state: State) -> int | None:
     wakes.append(state.digest_ms)
     wakes += [raised[0][0] + POWER_WINDOW_MS for raised in state.power.values() if raised]
     wakes += [_free_at(p) for p in state.people.values() if p.held]
+    wakes += [one.due_ms for one in state.together.values()]
     return min((w for w in wakes if w is not None), default=None)
 
 
 def step(state: State, now_ms: int, seen: Seen) -> tuple[State, list[Notice]]:
     """What to tell now. Everything that arrived at ``now_ms`` is in ``seen``; the same call
     again on the state that it returned says nothing."""
-    turn = _Turn(now_ms, dict(state.rooms), dict(state.people), dict(state.power))
+    turn = _Turn(
+        now_ms, dict(state.rooms), dict(state.people), dict(state.power), dict(state.together)
+    )
+    _release(turn)  # first: what waited longest is not overtaken for ever by what repeats itself
     for room in sorted(seen.rooms):
         contacts = seen.contacts.get(room, ())
         before = turn.rooms.get(room, RoomState())
         told = room_step(before, now_ms, seen.rooms[room], contacts, acked=room in seen.acked)
         turn.rooms[room] = told.state
         incident = told.state.incident or before.incident
+        site = seen.sites.get(room, room)
+        near = {c.id for c in contacts if c.role not in WIDE}
+        wide = {c.id for c in contacts if seen.together and c.id not in near}
         for say in told.says:
-            _address(turn, room, incident.number if incident else 0, say)
+            _address(
+                turn, room, incident.number if incident else 0, _apart(turn, say, room, site, wide)
+            )
         if told.power_raised:
-            site = seen.sites.get(room, room)
-            for person in sorted({c.id for c in contacts if c.role in ("township", "county")}):
+            for person in sorted({c.id for c in contacts if c.role in WIDE}):
                 turn.power[person] = (*turn.power.get(person, ()), (now_ms, site))
     _group_power(turn)
+    _tell_together(turn)
     digest_ms = _digest(turn, state.digest_ms)
     _release(turn)
-    after = State(turn.rooms, turn.people, turn.power, digest_ms)
+    after = State(turn.rooms, turn.people, turn.power, digest_ms, turn.together)
     return after, sorted(turn.notices, key=lambda n: (n.to, n.channel, n.kind, n.room))
 
 
@@ -124,6 +151,7 @@ class _Turn:
     rooms: dict[str, RoomState]
     people: dict[str, PersonState]
     power: dict[str, tuple[tuple[int, str], ...]]
+    together: dict[str, Together]
     notices: list[Notice] = field(default_factory=list)
 
     def give(self, person: str, channel: str, kind: str, codes: Sequence[str],
@@ -156,6 +184,43 @@ def _address(turn: _Turn, room: str, incident: int, say: Say) -> None:
             )
         else:
             turn.give(person, say.channel, say.kind, say.codes, about, room, incident)
+
+
+def _apart(turn: _Turn, say: Say, room: str, site: str, wide: Set[str]) -> Say:
+    """Without those who hear of it in one message for many sites."""
+    if say.channel != "sms" or say.kind not in TOGETHER:
+        return say
+    held = {p for p in say.to if p in wide and _joins(turn, say, p, room, site)}
+    return replace(say, to=tuple(p for p in say.to if p not in held)) if held else say
+
+
+def _joins(turn: _Turn, say: Say, person: str, room: str, site: str) -> bool:
+    """Four sites within ten minutes are told of one by one; what follows is held."""
+    key = f"{say.kind}/{person}"
+    one = turn.together.get(key, Together())
+    told = tuple(t for t in one.told if t[0] > turn.now_ms - POWER_WINDOW_MS)
+    sites = {s for _, s in told} | {site}
+    joins = bool(one.held) or len(sites) >= POWER_SITES
+    one = replace(one, told=(*told, (turn.now_ms, site)))
+    if joins:
+        due_ms = one.told[0][0] + POWER_WINDOW_MS if one.due_ms is None else one.due_ms
+        held = (*one.held, *((site, room, known) for known in say.about))
+        codes = tuple(sorted({*one.codes, *say.codes}))
+        one = replace(one, held=held, codes=codes, due_ms=due_ms)
+    turn.together[key] = one
+    return joins
+
+
+def _tell_together(turn: _Turn) -> None:
+    for key, one in sorted(turn.together.items()):
+        kind, _, person = key.partition("/")
+        if one.due_ms is not None and one.due_ms <= turn.now_ms:
+            sites = sorted({site for site, _, _ in one.held})
+            about = [(room, known) for _, room, known in one.held]
+            turn.give(person, "sms", kind, one.codes, about, sites=sites)
+            turn.together[key] = one = Together(one.told)
+        if one.due_ms is None and one.told[-1][0] + POWER_WINDOW_MS <= turn.now_ms:
+            del turn.together[key]
 
 
 def _free_at(person: PersonState) -> int:

@@ -119,7 +119,7 @@ def compose(
     """The text, at most ``limit`` characters."""
     zh = lang != "en"
     if notice.sites:
-        return _power(notice.sites, zh, limit)
+        return _of_sites(notice, zh, limit)
     if notice.kind == "digest":
         return _digest(notice, places, zh, limit)
     if DRILL in notice.codes:
@@ -135,6 +135,8 @@ def templated(
     no template stands for it."""
     zh = lang != "en"
     end = "zh" if zh else "en"
+    if notice.sites and notice.kind != "raise":
+        return None
     if notice.sites:
         values = {"count": str(len(notice.sites)), "place": ", ".join(notice.sites)}
         return fill(f"power-{end}", values)
@@ -322,16 +324,31 @@ def _fit(said: Sequence[tuple[str, int]], limit: int) -> str:
     return "".join(text for text, _ in left).lstrip("。., ")[:limit]
 
 
-def _power(sites: Sequence[str], zh: bool, limit: int) -> str:
-    head = f"{len(sites)}个站点10分钟内断电" if zh else f"{len(sites)} sites lost power in 10 min"
-    tail = "。请查供电" if zh else ". Check the supply"
-    named = ""
+def _of_sites(notice: Notice, zh: bool, limit: int) -> str:
+    """What took many sites at once: how many, what, and as many names as there is room for."""
+    n = len(notice.sites)
+    lead = min(notice.codes, key=lambda c: _ORDER.get(c, 999))
+    words = _WORDS.get(lead) or _Words(lead, lead, "", "")
+    if notice.kind == "raise":
+        head = f"{n}个站点10分钟内断电" if zh else f"{n} sites lost power in 10 min"
+        tail = "。请查供电" if zh else ". Check the supply"
+    elif notice.kind == "clear":
+        head, tail = (f"另有{n}个站点已恢复正常" if zh else f"{n} more sites back to normal"), ""
+    else:
+        head = (
+            f"另有{n}个站点{words.zh},无人确认" if zh else f"{n} more sites, unanswered: {words.en}"
+        )
+        tail = "。" + words.do_zh if zh else ". " + words.do_en
+    return _with_names(head, notice.sites, tail, zh, limit)
+
+
+def _with_names(head: str, sites: Sequence[str], tail: str, zh: bool, limit: int) -> str:
     for n in range(len(sites), 0, -1):
-        more = ("等" if zh else ", ...") if n < len(sites) else ""
-        named = ":" + ("、" if zh else ", ").join(sites[:n]) + more
+        more = ("等" if zh else " and more") if n < len(sites) else ""
+        named = (":" if zh else ": ") + ("、" if zh else ", ").join(sites[:n]) + more
         if len(head + named + tail) <= limit:
             return head + named + tail
-    return head + tail
+    return (head + tail)[:limit]
 
 
 def _digest(notice: Notice, places: Mapping[str, Place], zh: bool, limit: int) -> str:
