@@ -33,7 +33,7 @@ from tests.support.servers import wait_until
 from traceability.epcis import Move, to_event
 from traceability.reader import open_trace_reader
 from traceability.settings import Settings as TraceSettings
-from wire.status_v1 import Clock, Status, encode
+from wire.status_v1 import Clock, Config, Status, encode
 from wire.tombstone_v1 import Tombstone
 from wire.tombstone_v1 import encode as encode_tombstone
 
@@ -199,8 +199,11 @@ def _readings(b: Builder) -> None:
     b.readings.quarantine("gw-east", "devices/x/readings", "not JSON", b"\x00garbage", NOW_MS - 1)
     hours_off = {"tele/shed/SENSOR": 8}
     status = encode(
-        Status("online", "epoch-1", "0.1.0", clock=Clock(trusted=True), hours_off=hours_off)
-    )
+        Status(
+            "online", "epoch-1", "0.1.0", clock=Clock(trusted=True), hours_off=hours_off,
+            config=Config("records", 42), configs_refused=1, alarms=2,
+        )
+    )  # fmt: skip
     b.readings.put_status(GatewayId("gw-east"), status, NOW_MS - 4_000)
     b.given_up(batches=2, readings=1_200)
 
