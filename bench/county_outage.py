@@ -1,6 +1,6 @@
 """A county comes back: 72 hours of 100 gateways with ten probes each, at once.
 
-    python -m bench county_outage [--hours N]
+    python -m bench county_outage [--hours N] [--profile]
 
 The real broker, ingest, api and alerts. The load generator speaks as the 100 gateways do, each
 with its own user, key, epoch and connection: every batch sealed (600 readings: ten probes, an
@@ -11,6 +11,7 @@ twenty rooms are compared with what the rules make of the readings that were gen
 """
 
 import argparse
+import pstats
 import random
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from bench import profile
 from bench.machine import cpu_s, figure, note, percentile
 from bench.told import Outbox, told, waits
 from coldtrail.init import NewGateway, init_data
@@ -225,20 +227,28 @@ def one(probe: str, at_ms: int, count: int) -> tuple[Series, Columns]:
 
 
 @contextmanager
-def roles(installation: Installation) -> Iterator[dict[str, int]]:
-    """Each as its own process; their pids."""
+def roles(installation: Installation, profile_to: Path | None) -> Iterator[dict[str, int]]:
+    """Each as its own process; their pids. ``profile_to``: alerts leaves its profile there when
+    it is asked to stop."""
     processes = {}
     try:
         for role in ROLES:
             with (installation.folder / "logs" / f"{role}.log").open("ab") as log:
+                looked = ["-m", "cProfile", "-o", str(profile_to)] if profile_to else []
                 processes[role] = subprocess.Popen(
-                    [sys.executable, "-m", "coldtrail.roles", role, "--data", str(installation.folder)],
+                    [
+                        sys.executable, *(looked if role == "alerts" else ()),
+                        "-m", "coldtrail.roles", role, "--data", str(installation.folder),
+                    ],
                     cwd=ROOT, stdout=log, stderr=log,
                 )  # fmt: skip
             if role == "api":  # it makes the tables that the others wait for
                 time.sleep(3)
         yield {role: process.pid for role, process in processes.items()}
     finally:
+        if profile_to:
+            processes["alerts"].terminate()
+            processes["alerts"].wait(30)
         for process in processes.values():
             process.kill()
             process.wait()
@@ -301,7 +311,7 @@ def shown(fact: Fact) -> tuple[str, int, int, int, int | None, float]:
             fact.degree_minutes)  # fmt: skip
 
 
-def measure(folder: Path, hours: int, told_rooms: int) -> None:
+def measure(folder: Path, hours: int, told_rooms: int, *, profiled: bool) -> None:
     ids = [*(f"g{g}" for g in range(GATEWAYS)), "live"]
     installation = init_data(
         folder, port_base=free_port_base(400),
@@ -316,7 +326,8 @@ def measure(folder: Path, hours: int, told_rooms: int) -> None:
     note(
         f"{total:,} readings in {sum(map(len, past)):,} batches, {sum(len(b) for p in past for b in p) / total:.1f} B each"
     )
-    with roles(installation) as pids:
+    profile_to = folder / "alerts.profile" if profiled else None
+    with roles(installation, profile_to) as pids:
         wait_until(lambda: _ready(installation), 60, "the roles are ready")
         live = Live(installation, live_edge, told_rooms)
         live.normal()
@@ -347,6 +358,8 @@ def measure(folder: Path, hours: int, told_rooms: int) -> None:
             link.close()
         outbox.close()
         compared, wrong = same_alarms(installation, hours, start_ms)
+    if profile_to:
+        profile.tell(pstats.Stats(str(profile_to)), "alerts' main loop, waiting included")
     what = f"{hours} h × {GATEWAYS} gateways × {PROBES} probes"
     slow = sorted(
         (outbox.seen[r] - at, at - begun) for r, at in live.said.items() if r in outbox.seen
@@ -381,10 +394,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description="72 hours of 100 gateways at once.")
     options.add_argument("--hours", type=int, default=72)
     options.add_argument("--told", type=int, default=300, help="rooms that grow warm meanwhile")
+    options.add_argument("--profile", action="store_true", help="also where alerts' time goes")
     chosen = options.parse_args()
     require("nats-server")
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder) / "data", chosen.hours, chosen.told)
+        measure(Path(folder) / "data", chosen.hours, chosen.told, profiled=chosen.profile)
 
 
 if __name__ == "__main__":

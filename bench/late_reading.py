@@ -1,6 +1,6 @@
 """What one reading costs that comes thirty days late.
 
-    python -m bench late_reading
+    python -m bench late_reading [--profile]
 
 One room with 40 days behind it, twelve excursions among them: two air probes, a product probe
 and a door, five minutes apart (and once more with a minute between samples). A reading from 30
@@ -8,6 +8,9 @@ days ago arrives; half of them begin or end something. First the room's engine a
 everything from the committed arrival to the committed facts: the alerts role's own code.
 """
 
+import argparse
+import cProfile
+import pstats
 import random
 import tempfile
 import time
@@ -15,6 +18,7 @@ from array import array
 from pathlib import Path
 
 from alerts.engine import Engine
+from bench import profile
 from bench.machine import figure, percentile
 from domain.judgement import Rule
 from domain.reading import Columns, GatewayId, ProbeId, RoomId, Series, SiteId
@@ -88,7 +92,7 @@ def late_rows(number: int) -> list[tuple[Series, Columns]]:
     return [(PROBES[0], Columns(array("q", [at_ms]), array("q", [count]), array("H", [0])))]
 
 
-def measure(step_ms: int, folder: Path) -> None:
+def measure(step_ms: int, folder: Path, *, profiled: bool) -> None:
     from domain.engine import RoomEngine
 
     house(folder)
@@ -125,11 +129,17 @@ def measure(step_ms: int, folder: Path) -> None:
         alone.append((time.perf_counter() - begun) * 1000)
     alerts = Engine(reader, records, facts)
     alerts.follow(NOW_MS)
+    looked = cProfile.Profile()
     for number in range(TIMES, 2 * TIMES):
         store.write(late_rows(number), backlog=False)
         begun = time.perf_counter()
+        if profiled:
+            looked.enable()
         alerts.follow(NOW_MS + number)
+        looked.disable()
         through.append((time.perf_counter() - begun) * 1000)
+    if profiled:
+        profile.tell(pstats.Stats(looked), f"{TIMES} late readings, {every}")
     for what, took in (("the engine", alone), ("alerts, facts written", through)):
         figure(
             f"one reading 30 days late, {every}: {what}",
@@ -144,9 +154,12 @@ def measure(step_ms: int, folder: Path) -> None:
 
 
 def main() -> None:
+    options = argparse.ArgumentParser(description="One reading that comes thirty days late.")
+    options.add_argument("--profile", action="store_true", help="also where the time goes")
+    profiled: bool = options.parse_args().profile
     for step_ms in (5 * MINUTE_MS, MINUTE_MS):
         with tempfile.TemporaryDirectory() as folder:
-            measure(step_ms, Path(folder))
+            measure(step_ms, Path(folder), profiled=profiled)
 
 
 if __name__ == "__main__":
