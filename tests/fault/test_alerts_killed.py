@@ -6,19 +6,14 @@ climbs between two deaths.
 
 import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from alerts.settings import Settings
 from domain.judgement import Asked, Rule
 from domain.reading import RoomId
 from domain.room import judge
@@ -26,25 +21,12 @@ from store.errors import NotReady
 from store.facts import open_facts_reader
 from store.notices import open_notices_reader
 from tests.support.alert_house import MINUTE_MS, House
+from tests.support.alerts_process import AlertsProcess
 from tests.support.servers import wait_until
 from tests.support.sms import Centre
 
 RATE = 240
 DEATHS = int(os.environ.get("COLDTRAIL_DEATHS", "8"))
-ROOT = Path(__file__).parents[2]
-LIFE = """
-import json, sys, threading, time
-import msgspec
-from alerts.service import run
-from alerts.settings import Settings
-
-anchor, rate, settings = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-run(
-    msgspec.json.decode(settings, type=Settings),
-    now_ms=lambda: int((anchor + (time.time() - anchor) * rate) * 1000),
-    stop=threading.Event(),
-)
-"""
 
 
 @pytest.mark.fault
@@ -52,32 +34,14 @@ def test_killed_at_any_moment_it_tells_each_thing_once_and_its_facts_come_out_ri
     tmp_path: Path,
 ) -> None:
     rng = random.Random(5)  # noqa: S311 - reproducible, not secret
-    anchor = time.time()
-
-    def now_ms() -> int:
-        return int((anchor + (time.time() - anchor) * RATE) * 1000)
-
     centre = Centre.at(tmp_path)
     (tmp_path / "token").write_text("none\n")
     with House(tmp_path) as house, centre.running():
+        alerts = AlertsProcess(house, centre, RATE)
+        now_ms = alerts.now_ms
         house.room("r1", "mqtt:g1:p1", from_ms=now_ms() - 120 * MINUTE_MS)
         house.person("op", "operator", "+8613800000001", quiet_hours=False)
         house.person("second", "second", "+8613800000002", quiet_hours=False)
-        settings = Settings(
-            readings_path=house.path("readings.db"),
-            records_path=house.path("records.db"),
-            facts_path=house.path("facts.db"),
-            notices_path=house.path("notices.db"),
-            sms_url=f"smpp://coldtrail@127.0.0.1:{centre.settings.smpp_port}?from=10690001",
-            sms_password_file=centre.settings.password_file,
-            api_url="http://127.0.0.1:9",
-            api_token_file=house.path("token"),
-            tell_from_ms=0,
-        )
-        command = [
-            sys.executable, "-c", LIFE, repr(anchor), str(RATE),
-            msgspec.json.encode(settings).decode(),
-        ]  # fmt: skip
         next_ms = now_ms() - 25 * MINUTE_MS
 
         def feed(celsius: float) -> None:
@@ -87,17 +51,16 @@ def test_killed_at_any_moment_it_tells_each_thing_once_and_its_facts_come_out_ri
                 next_ms += 5 * MINUTE_MS
 
         def live(seconds: float, celsius: float) -> None:
-            process = subprocess.Popen(command, cwd=ROOT)
+            alerts.start()
             end = time.time() + seconds
             while time.time() < end:
                 feed(celsius)
                 time.sleep(0.05)  # the rhythm of the feed, not a wait
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            alerts.kill()
 
         for _ in range(DEATHS):
             live(rng.uniform(0.3, 3.0), 8.0)
-        process = subprocess.Popen(command, cwd=ROOT)
+        alerts.start()
         try:
 
             def told(kind: str) -> Counter[str]:
@@ -141,8 +104,7 @@ def test_killed_at_any_moment_it_tells_each_thing_once_and_its_facts_come_out_ri
 
             wait_until(right, 20, "the facts are those of the specification")
         finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            alerts.end()
 
         assert told("raise") == {"op sms": 1}
         assert told("escalate") == {"op voice": 1, "second sms": 1}
