@@ -72,7 +72,7 @@ class System:
                 stdin=subprocess.DEVNULL,
             )
         try:
-            wait_until(self.ready, 60, "every role runs and the api is ready")
+            wait_until(self.ready, 180, "every role runs and the api is ready")
         except BaseException:
             self.__exit__(None, None, None)
             raise
