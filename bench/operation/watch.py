@@ -153,9 +153,12 @@ class _Watcher:
             inside = self.rule.range_low <= event.count <= self.rule.range_high
             if not inside or abs(event.count - before) > JUMP:
                 self.careful_ms = event.arrived_ms + self.rule.interval_ms * (LOOK_AHEAD + 1)
+            if event.arrived_ms <= self.careful_ms:
+                keys.add(key)
+                return False
         again = key in keys or self.known.has(*key)
         keys.add(key)
-        return event.arrived_ms > self.careful_ms and (again or event.at_ms == event.arrived_ms)
+        return again or event.at_ms == event.arrived_ms
 
     def _take(self, events: Sequence[Arrived | Acted]) -> None:
         acted = [e.action for e in events if isinstance(e, Acted)]
