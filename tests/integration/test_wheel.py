@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = {
     "gateway": ["gateway", "wire", "domain", "coldtrail.roles"],
+    "modbus": ["gateway", "pymodbus.client", "serial.serialposix"],
     "sim": ["firmware_sim", "wire.senml"],
     "channels": ["channels"],
     "server": ["ingest", "store", "alerts", "traceability", "api", "channels", "dashboards"],
