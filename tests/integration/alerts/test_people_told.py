@@ -1,5 +1,6 @@
 """Rosters, silences, replies, drills and silent gateways, from records to the phones."""
 
+import random
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -314,3 +315,48 @@ def test_a_gateways_ladder_is_stopped_by_its_own_code(tmp_path: Path) -> None:
             watch.until(watch.now_ms + 60 * MINUTE_MS)
 
             assert ("3", "escalate") not in phones.said()
+
+
+def _lives(folder: Path, rng: random.Random | None) -> list[tuple[str, str]]:
+    """An alarm, a silence and a drill within an hour; with ``rng`` a life ends at every step,
+    somewhere between deciding, sending and knowing that it was sent. What reached the phones."""
+    phones = Phones()
+    with House(folder) as house:
+        staffed(house)
+        now_ms = NOON_MS
+        with Watch(house, phones, now_ms) as watch:
+            watch.turn()
+        for step in range(13):
+            house.arrive([(now_ms, 8.0)], at_ms=now_ms)
+            at: dict[str, Any] = {"by": "admin", "now_ms": now_ms}
+            if step == 2:
+                house.records.silence("s", ROOM, "CRIT_HIGH", "x", 1, **at)
+            if step == 4:
+                house.records.start_drill("d", SiteId("s1"), **at)
+            if step == 8:
+                house.records.end_silence("s", **at)
+            while rng and rng.random() < 0.6:
+                with Watch(house, phones, now_ms) as watch:
+                    watch.decide()
+                    if rng.random() < 0.5:
+                        phones.answers_lost = 1  # the carrier has it, and nobody here knows
+                        watch.sender.send_due(phones)
+                        phones.answers_lost = 0
+            with Watch(house, phones, now_ms) as watch:
+                watch.now_ms += 2_000  # what was tried in vain is due again
+                watch.turn()
+            now_ms += 5 * MINUTE_MS
+    return sorted(phones.said())
+
+
+def test_a_crash_anywhere_tells_everything_and_a_carrier_that_honours_keys_tells_it_once(
+    tmp_path: Path,
+) -> None:
+    whole = _lives(tmp_path / "whole", None)
+
+    assert (
+        whole.count(("1", "raise")) == 3
+    )  # the warning, the drill, the critical after its silence
+    for seed in range(2):
+        rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
+        assert _lives(tmp_path / str(seed), rng) == whole, seed
