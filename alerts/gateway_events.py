@@ -30,10 +30,15 @@ class GatewayEvents:
         self._n = store.about(EVENTS_READ) or 0
         if self._n > readings.last_arrival():  # put back from a copy
             self._n = 0
+        self._head = -1  # the last arrival at the last look
 
     def take(self) -> int:
         """Keep what has arrived; how many events that were."""
         taken = 0
+        head = self._readings.last_arrival()
+        if head == self._head:
+            return 0
+        self._head = head
         while notes := self._readings.notes("event", self._n):
             told: list[NewNotice] = []
             acked: list[GatewayAck] = []
