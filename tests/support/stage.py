@@ -202,19 +202,19 @@ class Stage:
         with self.system:
             for part in self.parts:
                 self._set_up(part)
-            self._warm_up()
-            lead_ms = int(2_000 * self.rate) + MINUTE_MS
-            first_ms = (self.now_ms() + lead_ms) // MINUTE_MS * MINUTE_MS
-            self.parts = [part.moved(first_ms - part.begins_ms) for part in self.parts]
-            yield self
+            with Publisher.of(self.system) as self._publisher:
+                self._warm_up()
+                lead_ms = int(2_000 * self.rate) + MINUTE_MS
+                first_ms = (self.now_ms() + lead_ms) // MINUTE_MS * MINUTE_MS
+                self.parts = [part.moved(first_ms - part.begins_ms) for part in self.parts]
+                yield self
 
     def _warm_up(self) -> None:
         """The whole way has been gone once, and what was set up is known to alerts: the first
         reading of a new system waits for connections to be made."""
-        with Publisher.of(self.system) as publisher:
-            pack = [{"n": "temperature", "t": self.now_ms() / 1000, "v": 1}]
-            publisher.offer(iter([("devices/warm-up/readings", json.dumps(pack).encode())]))
-            wait_until(lambda: self._stored() == 1, 60, "a first reading is stored")
+        pack = [{"n": "temperature", "t": self.now_ms() / 1000, "v": 1}]
+        self._publish("devices/warm-up/readings", pack)
+        wait_until(lambda: self._stored() == 1, 60, "a first reading is stored")
         wait_until(self._judged, 60, "what was set up is known to alerts")
 
     def _set_up(self, part: Part) -> None:
@@ -247,18 +247,20 @@ class Stage:
         events = sorted(
             (event for part in self.parts for event in part.events()), key=lambda event: event[0]
         )
-        with Publisher.of(self.system) as publisher:
-            for at_ms, topic, said in events:
-                self._wait_for(at_ms)
-                if topic:
-                    publisher.offer(iter([(topic, json.dumps(said).encode())]))
-                else:
-                    self._act(said)
-            publisher.wait_acked(publisher.offered, 60)
+        for at_ms, topic, said in events:
+            self._wait_for(at_ms)
+            if topic:
+                self._publish(topic, said)
+            else:
+                self._act(said)
+        self._publisher.wait_acked(self._publisher.offered, 60)
         self._wait_for(max(part.until_ms for part in self.parts) + MINUTE_MS)
         readings = len({tuple(r[:4]) for part in self.parts for r in part.case["readings"]})
         wait_until(lambda: self._stored() > readings, 60, "every reading is stored")
         wait_until(self._judged, 60, "everything is judged")
+
+    def _publish(self, topic: str, pack: Any) -> None:
+        self._publisher.offer(iter([(topic, json.dumps(pack).encode())]))
 
     def _wait_for(self, at_ms: int) -> None:
         while (left_ms := at_ms - self.now_ms()) > 0:
