@@ -6,7 +6,7 @@
 PYTHON ?= python3
 PIP := -m pip --disable-pip-version-check --no-input
 DEMO_DATA ?= demo-data
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 3 --dist loadfile
 
 .PHONY: demo setup channels test bench format lint types layers tests clean system
 .DEFAULT_GOAL := help

@@ -43,7 +43,7 @@ def _held(standing: Standing, rows: Mapping[Series, Columns]) -> dict[Series, Co
             continue
         at, count, quality = last
         gone = _gone(known, series, at)
-        if gone or now - at > LOOK_AHEAD * interval_ms:
+        if gone or now - at >= LOOK_AHEAD * interval_ms:  # its silence is told by now
             continue
         first = at + ((now - at) // interval_ms + 1) * interval_ms
         times = array("q", range(first, now + AHEAD_MS + 1, interval_ms))

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 FILTER = "#"  # also what stands on a topic of nobody: acknowledged means kept
 SERVERS_OWN = ("_INBOX/", "$")
-GROUP_MESSAGES = 200
+GROUP_MESSAGES = 64
 GROUP_BYTES = 1 << 18
 PACK_BYTES = 1 << 15  # a probe's memory, not its present: cut at once
 GROUP_S = 0.02  # how long a commit waits for company

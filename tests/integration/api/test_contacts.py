@@ -104,4 +104,9 @@ def test_the_ways_to_people_are_listed_in_their_order_with_what_they_carried(
 
     assert [way["name"] for way in ways] == ["sms", "call"]
     assert ways[1] == {"name": "call", "ok_ms": None, "failing_ms": None, "error": ""}
-    assert get(own_county, "/api/v1/usage") == {"usage": []}
+    told = get(own_county, "/api/v1/notices", limit=1000)["notices"]
+    usage = get(own_county, "/api/v1/usage")["usage"]
+    assert sum(row["messages"] for row in usage) == sum(
+        notice["state"] in ("sent", "delivered") for notice in told
+    )
+    assert {row["channel"] for row in usage} <= {"sms", "call"}
