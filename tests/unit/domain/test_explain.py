@@ -277,7 +277,7 @@ def _going_on(room: MadeUp, at_ms: int) -> dict[Series, list[tuple[int, int, int
     return found
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**48), samples=st.integers(1, 150))
 def test_firing_is_what_is_active_in_the_judgement_at_that_horizon(seed: int, samples: int) -> None:
     room, at_ms, _ = _made_up(seed, samples)
@@ -289,7 +289,7 @@ def test_firing_is_what_is_active_in_the_judgement_at_that_horizon(seed: int, sa
     assert {one.code for one in found.rules if one.status == "firing"} == active
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**48), samples=st.integers(1, 150))
 def test_what_is_pending_rings_when_promised_and_nothing_else_that_began_before_rings(
     seed: int, samples: int
@@ -320,7 +320,7 @@ def test_what_is_pending_rings_when_promised_and_nothing_else_that_began_before_
     assert {c: at for c, (at, _) in happens.items()} == {c: at for c, (at, _) in promised.items()}
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**48), samples=st.integers(1, 150))
 def test_what_waits_or_is_off_stays_silent_until_its_cause_ends_whatever_is_measured(
     seed: int, samples: int
