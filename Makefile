@@ -6,7 +6,8 @@
 PYTHON ?= python3
 PIP := -m pip --disable-pip-version-check --no-input
 DEMO_DATA ?= demo-data
-PYTEST_ARGS ?= -n 3 --dist loadfile
+# Files in the order of their names: the long ones of tests/e2e and tests/fault begin first.
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo setup channels test bench format lint types layers tests clean system
 .DEFAULT_GOAL := help
