@@ -12,7 +12,7 @@ from alerts.subjects import is_room, rooms_behind
 from domain.incident import DAY_MS, Contact
 from domain.reading import PersonId
 from domain.replies import Acknowledges, AsksTemperature, Meaning, Unclear, Unsubscribes, meaning
-from domain.roster import OnLadder, ladder
+from domain.roster import ROLES, OnLadder, ladder
 from store.notices import KeptReply, OpenIncident
 from store.records.ports import Contact as Everyone
 from store.records.ports import Person, RecordsReader
@@ -77,6 +77,14 @@ class Rosters:
     def with_role(self, role: str) -> list[str]:
         """Ids of the people who have it anywhere."""
         return sorted({d.person for d in self._records.duties() if d.role == role})
+
+    def runs_the_platform(self, owners: Sequence[str]) -> list[Person]:
+        """Whom to tell of the system itself: the owners; without any, whoever can be reached with
+        the highest role that anybody has."""
+        for ids in (owners, *(self.with_role(role) for role in reversed(ROLES))):
+            if found := [p for id in ids if (p := self.reached(id)) is not None]:
+                return found
+        return []
 
     def by_phone(self, phone: str) -> Person | None:
         return next((p for p in self.people().values() if _same(p.phone, phone)), None)

@@ -19,11 +19,12 @@ from domain.incident import DAY_MS, HOUR_MS
 from domain.message import clock_of
 from domain.template import fill
 from store.notices import NewNotice, SqlNoticesStore
+from store.system_alarms import Board
 
 
 class KeepAlive:
-    """``test_phones``: by channel; "" for none. ``owners``: ids of people; none: whoever has the
-    role county anywhere. Threads may share it."""
+    """``test_phones``: by channel; "" for none. ``owners``: ids of people; none: whoever has
+    the highest role. ``board``: where it is shown. Threads may share it."""
 
     def __init__(
         self,
@@ -33,7 +34,9 @@ class KeepAlive:
         test_phones: Mapping[str, str],
         owners: Sequence[str],
         now_ms: Callable[[], int],
+        board: Board | None = None,
     ) -> None:
+        self._board = board
         self._store, self._sender, self._rosters = store, sender, rosters
         self._test_phones, self._owners, self._now_ms = test_phones, owners, now_ms
         self._began_ms = now_ms()
@@ -75,14 +78,18 @@ class KeepAlive:
             return 0
         self._look_ms = now_ms + HOUR_MS // 60
         fresh = []
+        silent = {}
         for row in self._store.channels():
             name = str(row["name"])
             silent_ms = max(row["ok_ms"] or 0, self._began_ms if row["ok_ms"] is None else 0)
             if name in self._watched and now_ms - silent_ms >= DAY_MS:
                 days = (now_ms - silent_ms) // DAY_MS
+                silent[f"channel:{name}"] = str(row["error"])
                 if self._told.get(name) != (silent_ms, days):
                     self._told[name] = (silent_ms, days)
                     fresh += self._notices(name, silent_ms, days, now_ms)
+        if self._board is not None:
+            self._board.keep(SILENT_CHANNEL, silent)
         if fresh:
             self._store.decide({}, fresh)
         return len(fresh)
@@ -90,19 +97,16 @@ class KeepAlive:
     def _notices(self, name: str, silent_ms: int, days: int, now_ms: int) -> list[NewNotice]:
         """Derived by key: the same day of the same silence is told once."""
         told = []
-        for id in self._owners or self._rosters.with_role("county"):
-            person = self._rosters.reached(id)
-            if person is None:
-                continue
+        for person in self._rosters.runs_the_platform(self._owners):
             filled = fill(
                 f"silent-{'en' if person.lang == 'en' else 'zh'}",
                 {"place": name, "since": clock_of(silent_ms)},
             )
-            seed = f"silent/{name}/{silent_ms}/{days}/{id}".encode()
+            seed = f"silent/{name}/{silent_ms}/{days}/{person.id}".encode()
             key = blake2b(seed, digest_size=16).hexdigest()
             told.append(
                 NewNotice(
-                    key, now_ms, id, person.phone, "sms", "raise", [SILENT_CHANNEL], "", 0, "",
+                    key, now_ms, person.id, person.phone, "sms", "raise", [SILENT_CHANNEL], "", 0, "",
                     filled.text(), (), msgspec.json.encode(filled),
                 )
             )  # fmt: skip

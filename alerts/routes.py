@@ -10,11 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.profile import level
+from domain.system_alarm import kinds
 
 TEXT, VOICE = "text", "voice"
 CARRIES = (TEXT, VOICE)
-SILENT_CHANNEL = "SILENT_CHANNEL"  # critical, and no room's alarm
+SILENT_CHANNEL = "SILENT_CHANNEL"
 PRESSING = frozenset({"raise", "escalate", "repeat"})
+
+
+def of_system(codes: Iterable[str]) -> bool:
+    """An alarm of the system itself, no room's."""
+    return any(code in kinds() for code in codes)
+
+
+def _critical(code: str) -> bool:
+    own = kinds().get(code)
+    return (own.level if own else level(code)) == "critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Routes:
         wanted = VOICE if asked == "voice" else TEXT
         first = [name for name in order if self.ways[name].carries == wanted]
         others = [name for name in order if name not in first]
-        critical = any(level(c) == "critical" or c == SILENT_CHANNEL for c in codes)
+        critical = any(_critical(code) for code in codes)
         pressing = kind in PRESSING and critical
         if not first or pressing:
             return first + others

@@ -23,7 +23,7 @@ import msgspec
 from alerts.escalation import Rosters
 from alerts.gateway_events import BY_GATEWAY
 from alerts.places import Places
-from alerts.routes import ONE, SILENT_CHANNEL, VOICE, Routes
+from alerts.routes import ONE, VOICE, Routes, of_system
 from alerts.subjects import DRILL_LASTS_MS, TEST, is_room
 from channels.ports import Channel, Outgoing, Refused, Shut, TryLater
 from domain.decision import Notice
@@ -258,7 +258,7 @@ class Sender:
         """None for what is no notice of an alarm: an answer."""
         if not kept.body:
             return None
-        if SILENT_CHANNEL in kept.codes:  # no room's alarm: the body is the template itself
+        if of_system(kept.codes):  # no room's alarm: the body is the template itself
             return msgspec.json.decode(kept.body, type=Filled)
         notice = msgspec.json.decode(kept.body, type=Notice)
         return templated(notice, self._places.of(notice), self._language(kept), kept.code)

@@ -23,6 +23,7 @@ from alerts.places import Places
 from alerts.routes import Routes, Way
 from alerts.sending import IDLE_S, Api, Sender
 from alerts.settings import Settings
+from alerts.system_alarms import SystemWatch
 from channels.connect import carries, connect
 from channels.listener import Listener, token_in
 from channels.ports import Channel, Hears, Reply
@@ -33,10 +34,12 @@ from store.notices import open_notices
 from store.ports import ReadingReader
 from store.records import open_records_reader
 from store.records.reader import SqlRecordsReader
+from store.system_alarms import Board
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
+ABOUT = "part:alerts"
 
 
 class NoChannel(Exception):
@@ -45,10 +48,11 @@ class NoChannel(Exception):
 
 def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
     """Until ``stop`` is set. Raises what is a mistake of ours or of the settings."""
+    board = Board(settings.system_path, "alerts", now_ms)
     with contextlib.ExitStack() as stack:
         facts = stack.enter_context(contextlib.closing(open_facts(settings.facts_path)))
         notices = stack.enter_context(contextlib.closing(open_notices(settings.notices_path)))
-        opened = _when_ready(settings, stop)
+        opened = _when_ready(settings, board, stop)
         if opened is None:
             return
         readings, records = opened
@@ -93,7 +97,11 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
 
         keep_alive = KeepAlive(
             notices, sender, Rosters(records), {w.name: w.test_phone for w in ways},
-            settings.owners, now_ms,
+            settings.owners, now_ms, board,
+        )  # fmt: skip
+        system = SystemWatch(
+            board, settings.system_path, readings, notices, Rosters(records), settings.owners,
+            now_ms,
         )  # fmt: skip
         carriers = Carriers(sender, channels, keep_alive, now_ms, fail)
         told = threading.Event()
@@ -124,7 +132,8 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                     raise failed[0]
                 judged = engine.follow(now_ms())
                 gateways.take()  # before anything is told of what was judged
-                if notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged):
+                said = notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged)
+                if said + system.turn():
                     told.set()
                 beat.judged()
                 if engine.busy(now_ms()):
@@ -151,19 +160,26 @@ def _rounds(stop: threading.Event, wake: threading.Event) -> Iterator[None]:
 
 
 def _when_ready(
-    settings: Settings, stop: threading.Event
+    settings: Settings, board: Board, stop: threading.Event
 ) -> tuple[ReadingReader, SqlRecordsReader] | None:
     """Ingest makes the readings and the api the records: wait for both. None: told to stop."""
     while not stop.is_set():
         try:
-            records = open_records_reader(settings.records_path)
+            opened = _open(settings)
         except NotReady as error:
-            log.info("waiting for records", extra={"why": str(error)})
+            log.info("waiting for a file", extra={"why": str(error)})
+            board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
         else:
-            try:
-                return open_readings(settings.readings_path, write=False), records
-            except NotReady as error:
-                records.close()
-                log.info("waiting for readings", extra={"why": str(error)})
+            board.say("PART_WAITS", ABOUT, on=False)
+            return opened
         stop.wait(LOOK_EVERY_S)
     return None
+
+
+def _open(settings: Settings) -> tuple[ReadingReader, SqlRecordsReader]:
+    records = open_records_reader(settings.records_path)
+    try:
+        return open_readings(settings.readings_path, write=False), records
+    except NotReady:
+        records.close()
+        raise

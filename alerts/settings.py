@@ -22,7 +22,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: list[ChannelSettings] = []
     push_port: int = 0  # where providers push to, on loopback; 0: nowhere
     push_token_file: str = ""
-    owners: list[str] = []  # people who are told of a silent channel; none: the county's
+    owners: list[str] = []  # people who run the platform; none: the highest role that there is
+    system_path: str = ""  # folder of the system's own alarms (``store.system_alarms``)
     heartbeat_url: str = ""  # asked each minute while readings are judged
 
     def ways(self) -> list[ChannelSettings]:

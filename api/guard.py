@@ -15,7 +15,7 @@ from api.problems import problem
 from api.sessions import COOKIE, Gate, Session
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/signin", "/assets/console.css", "/assets/console.js"})
-PUBLIC_BELOW = "/t/"
+PUBLIC_BELOW = ("/t/", "/readyz/")
 FOR_PROGRAMS = ("/api/", "/epcis/", "/metrics")
 REFERENCE = "/api/docs"  # a page for people, where they look for it
 

@@ -7,6 +7,7 @@ from api.channels import ways_now
 from api.context import Context, InContext
 from api.pipeline import pipeline_now
 from api.replies import reply
+from api.system import NEEDED, PartNow, alarms_now, parts_now
 from store.notices import LAST_ALIVE
 
 router = APIRouter(include_in_schema=False)
@@ -19,13 +20,34 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(context: InContext) -> Response:
-    """503 names the parts that other roles have not made yet; why is for those signed in.
-    ``alive_s``: how long ago the alerts role last said that it judges, for ``coldtrail watchdog``."""
+    """503 names the stores that other roles have not made yet, and each part that does not do its
+    job, with the codes of the reasons; the words are for those signed in. ``alive_s``: how long
+    ago the alerts role last said that it judges, for ``coldtrail watchdog``."""
     missing = list(context.sources.missing())
+    parts = parts_now(context)
+    ready = not missing and all(one.ready for one in parts if one.name in NEEDED)
     alive_ms = context.sources.notices.ask(lambda reader: reader.about(LAST_ALIVE))
     alive_s = None if alive_ms is None else max(0, context.now_ms() - alive_ms) // 1000
-    answer = {"ready": not missing, "missing": missing, "alive_s": alive_s}
-    return reply(answer, 503 if missing else 200)
+    return reply(
+        {
+            "ready": ready,
+            "missing": missing,
+            "alive_s": alive_s,
+            "parts": {one.name: _part(one) for one in parts},
+        },
+        200 if ready else 503,
+    )
+
+
+@router.get("/readyz/{part}")
+async def readyz_of(part: str, context: InContext) -> Response:
+    """One part alone, as its container or unit may ask."""
+    found = next((one for one in parts_now(context) if one.name == part), PartNow(part, ()))
+    return reply(_part(found), 200 if found.ready else 503)
+
+
+def _part(one: PartNow) -> dict[str, object]:
+    return {"ready": one.ready, "reasons": sorted({alarm.code for alarm in one.reasons})}
 
 
 @router.get("/metrics")
@@ -42,6 +64,12 @@ def _measured(context: Context) -> CollectorRegistry:
     absent = context.sources.missing()
     for part in ("readings", "facts", "notices", "trace"):
         missing.labels(part).set(part in absent)
+    own = Gauge(
+        "coldtrail_system_alarms", "Alarms of the system itself", ["level"], registry=registry
+    )
+    said = alarms_now(context)
+    for level in ("warning", "critical"):
+        own.labels(level).set(sum(one.kind.level == level for one in said))
     now = context.sources.readings.ask(lambda reader: pipeline_now(context, reader))
     if now is not None:
         totals = Gauge(

@@ -71,7 +71,7 @@ def pipeline_now(context: Context, reader: ReadingReader) -> Pipeline:
         n,
         newest[0].stored_at_ms if newest else None,
         [_gateway(reader, one, statuses.get(one), stones.get(one, ())) for one in gateways],
-        _followers(context, n),
+        followers(context, n),
     )
 
 
@@ -126,7 +126,7 @@ def _json(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _followers(context: Context, n: int) -> list[Follower]:
+def followers(context: Context, n: int) -> list[Follower]:
     found = []
     facts = context.sources.facts
     read = facts.ask(lambda reader: reader.cursor()[0])

@@ -11,6 +11,7 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
+from api import system
 from api.app import create_app
 from api.console.live import Pulse
 from api.settings import Settings
@@ -40,6 +41,9 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         )
     )
     threading.Thread(target=_stop_when_told, args=(stop, server), name="stop", daemon=True).start()
+    threading.Thread(
+        target=system.watch, args=(app.state.context, stop), name="system", daemon=True
+    ).start()
     log.info("api starts", extra={"port": settings.port})
     # What is loaded now lives as long as the process. Looking through all of it again and again
     # kept every answer waiting for 50 to 90 ms, once a second at 200 requests a second.

@@ -25,4 +25,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signing_public_key_file: str = ""  # Ed25519, what certificates are checked with
     demo_phone_url: str = ""  # the page that shows what the SMS centre received
     timezone: str = "Asia/Shanghai"
+    system_path: str = ""  # where each part says what is the matter with it
     channels: list[str] = []  # names of the ways to reach people, in the order of the settings

@@ -6,6 +6,7 @@ carries only some roles can use the rest.
 
 import json
 import logging
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -135,11 +136,24 @@ def status(
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
         return
-    table = Table("role", "state", "pid", "restarts", box=None)
+    table = Table("role", "state", "pid", "restarts", "not ready", box=None)
+    why: dict[str, list[str]] = {}
+    for one in answer["system"]:
+        if one["stops"]:
+            why.setdefault(one["part"], []).append(one["code"])
     for role, state in answer["roles"].items():
-        table.add_row(role, state["state"], str(state["pid"] or "–"), str(state["restarts"]))
+        pid, restarts = str(state["pid"] or "–"), str(state["restarts"])
+        table.add_row(role, state["state"], pid, restarts, " ".join(why.get(role, [])))
     console = Console()
     console.print(table)
+    lang = "zh" if os.environ.get("LANG", "").startswith("zh") else "en"
+    for one in answer["system"]:
+        colour = "bold red" if one["level"] == "critical" else "yellow"
+        since = datetime.fromtimestamp(one["since_ms"] / 1000).astimezone()
+        console.print(
+            f"[{colour}]{one['code']}[/] {one['about']} {one['text'][lang]} ({since:%m-%d %H:%M})"
+        )
+        console.print(f"  {one['do'][lang]}", markup=False, highlight=False)
     console.print(f"console {answer['api']['url']}/   devices {answer['edge']['url']}")
     if answer["phone"]:
         console.print(f"demo phone {answer['phone']['url']}")

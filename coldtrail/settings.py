@@ -276,6 +276,11 @@ class Installation:
         return self.server / "keys"
 
     @property
+    def system(self) -> Path:
+        """Where each part says what is the matter with it (``store.system_alarms``)."""
+        return self.server / "system"
+
+    @property
     def restored(self) -> Path:
         """What tells gateways that this server was put back from a backup."""
         return self.server / "restored.json"
@@ -438,6 +443,7 @@ class Installation:
             records_path=str(self.server / "records.db"),
             signing_key_file=str(self.keys / "signing.key"),
             restored_path=str(self.restored),
+            system_path=str(self.system),
         )
 
     def influx_settings(self) -> "ingest.settings.InfluxSettings":
@@ -455,6 +461,7 @@ class Installation:
             records_path=str(self.server / "records.db"),
             facts_path=str(self.server / "facts.db"),
             cursor_path=str(self.server / "influx-cursor.json"),
+            system_path=str(self.system),
         )
 
     def alerts_settings(self) -> "alerts.settings.Settings":
@@ -478,6 +485,7 @@ class Installation:
             ],
             owners=a.owners,
             heartbeat_url=a.heartbeat_url,
+            system_path=str(self.system),
             push_port=self.port(5),
             push_token_file=str(self.keys / "push.token"),
         )
@@ -491,6 +499,7 @@ class Installation:
             facts_path=str(self.server / "facts.db"),
             trace_path=str(self.server / "trace.db"),
             signing_key_file=str(self.keys / "signing.key"),
+            system_path=str(self.system),
             base_url=self.base_url,
         )
 
@@ -515,6 +524,7 @@ class Installation:
             signing_public_key_file=str(self.keys / "signing.pub"),
             demo_phone_url=self.phone_url,
             timezone=self.file.timezone,
+            system_path=str(self.system),
             channels=self.channel_names(),
         )
 

@@ -10,6 +10,8 @@ import msgspec
 
 from coldtrail.settings import Edge, Installation
 from coldtrail.supervise import Report, RoleState, is_up, report_path
+from domain.system_alarm import SystemAlarm
+from store.system_alarms import read
 
 
 def status(installation: Installation) -> dict[str, Any]:
@@ -18,6 +20,7 @@ def status(installation: Installation) -> dict[str, Any]:
     return {
         "up": is_up(installation.folder),
         "roles": {role: msgspec.to_builtins(state) for role, state in _roles(installation).items()},
+        "system": [_alarm(one) for one in read(str(installation.system), installation.now_ms()())],
         "edge": _edge(edges[0]),
         "edges": {edge.gateway.id: _edge(edge) for edge in edges},
         "broker": {"url": installation.broker_url},
@@ -52,6 +55,20 @@ def _roles(installation: Installation) -> dict[str, RoleState]:
             return roles  # it is starting
         roles.update(report.roles)
     return roles
+
+
+def _alarm(one: SystemAlarm) -> dict[str, Any]:
+    return {
+        "code": one.code,
+        "level": one.kind.level,
+        "about": one.about,
+        "since_ms": one.since_ms,
+        "part": one.part,
+        "stops": one.kind.stops,
+        "detail": one.detail,
+        "text": one.kind.text,
+        "do": one.kind.do,
+    }
 
 
 def _edge(edge: Edge) -> dict[str, str]:

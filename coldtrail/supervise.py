@@ -24,6 +24,7 @@ import msgspec
 
 from coldtrail.process import die_with_parent
 from coldtrail.settings import Installation, Wrong
+from store.system_alarms import Board, forget_others
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ State = Literal["starting", "running", "restarting", "stopping", "stopped"]
 FIRST_PAUSE_S = 0.2  # before the first restart; doubles while the role keeps dying young
 LONGEST_PAUSE_S = 5.0
 YOUNG_S = 3.0
+STEADY_AGAIN_S = 30.0  # alive for so long: what died before dies no more
+PART = "up"
 STEADY_S = 0.5  # alive for so long: "running"
 STOP_S = 10.0  # for each phase; then what still runs is killed
 STOP_PHASES = (  # who reads stops before who writes, brokers last
@@ -40,6 +43,7 @@ STOP_PHASES = (  # who reads stops before who writes, brokers last
     ("ingest", "api"),
     ("broker", "edge-broker"),
 )
+DIES_AGAIN = 3  # young, in a row: told to people
 WATCH_S = 0.05
 LOG_BYTES = 32 << 20  # then a log begins anew, and the part before is kept once
 LOG_WATCH_S = 30.0
@@ -107,6 +111,9 @@ class Supervisor:
             raise AlreadyUp(f"{self._folder} is up already") from error
         for child in self._children:
             child.state = "starting"
+        system = str(self._installation.system)
+        forget_others(system, {PART, *(child.role for child in self._children)})
+        self._board = Board(system, PART, self._installation.now_ms())
         self._report()
         self._thread.start()
 
@@ -139,6 +146,7 @@ class Supervisor:
             while not self._stopping.is_set():
                 for child in self._children:
                     self._tend(child)
+                self._board.keep("PART_DIES", self._dying())
                 self._report()
                 self._trim_logs()
                 self._stopping.wait(WATCH_S)
@@ -177,6 +185,15 @@ class Supervisor:
         child.restarts += 1
         child.start_again_s = now_s + pause_s
         self._pid_file(child.role).unlink(missing_ok=True)
+
+    def _dying(self) -> dict[str, str]:
+        now_s = time.monotonic()
+        return {
+            f"part:{child.role}": f"{child.restarts} restarts"
+            for child in self._children
+            if child.deaths >= DIES_AGAIN
+            and (child.process is None or now_s - child.started_s < STEADY_AGAIN_S)
+        }
 
     def _try_to_spawn(self, child: _Child) -> None:
         try:

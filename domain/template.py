@@ -169,6 +169,18 @@ TEMPLATES: Mapping[str, Template] = {
             "Cold chain platform: the channel ${place} has not answered since ${since}. Check it soon",
         ),
         *_pair(
+            "system",
+            "冷链平台：${place}出现${what}，自${since}起。处理：${todo}",
+            "Cold chain platform: ${place} has ${what} since ${since}. To do: ${todo}",
+            "冷链平台：${place}出现${what}，自${since}起。处理：${todo}",
+            "Cold chain platform: ${place} has ${what} since ${since}. To do: ${todo}",
+        ),
+        *_pair(
+            "system-over",
+            "冷链平台：${place}的${what}已解除，自${since}起",
+            "Cold chain platform: ${place}, ${what} is over; it began ${since}",
+        ),
+        *_pair(
             "watchdog",
             "冷链平台${place}自${since}起没有应答，报警可能发不出，请尽快检查服务器",
             "The platform ${place} has not answered since ${since}; alarms may not be told. Check it",

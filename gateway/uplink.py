@@ -159,6 +159,7 @@ class Uplink:
         self._save_at_s = monotonic() + SAVE_EVERY_S
         self._evict_at_s = monotonic()
         self._was_full = False
+        self._receipt_refused = ""
         self._answered_s = monotonic()
         self._fill_at_s = 0.0
         self.full_in_h: float | None = None
@@ -288,19 +289,29 @@ class Uplink:
             receipt = receipt_v1.decode(payload, self._key)
         except receipt_v1.BadReceipt as error:
             log.error("receipt that our server did not make", extra={"reason": error.reason})  # noqa: TRY400
+            self._refuse_receipt(error.reason)
             return
         if not self._pin.accepts(receipt.store) and not self._followed(receipt):
             log.error("receipt of another store, ignored", extra={"store": receipt.store})
+            self._refuse_receipt("another store")
             return
         try:
             done = self._outbox.apply(receipt)
         except Impossible as error:
             log.error("receipt for more than was cut, ignored", extra={"detail": str(error)})  # noqa: TRY400
+            self._refuse_receipt("for more than was cut")
             return
+        self._refuse_receipt("")
         self._answered_s = monotonic()
         for id in done:
             self._in_flight.pop(id, None)
             self._attempts.pop(id, None)
+
+    def _refuse_receipt(self, why: str) -> None:
+        """People hear of it at once, and that it is over."""
+        if why != self._receipt_refused:
+            self._receipt_refused = why
+            self._status_at_s = 0.0
 
     def _on_config(self, payload: bytes) -> None:
         try:
@@ -377,6 +388,7 @@ class Uplink:
                 configs_refused=self._configured.refused,
                 hours_off=self._shown_hours_off(),
                 alarms=self._alarms(),
+                receipts_refused=self._receipt_refused,
             )
         )
 

@@ -6,7 +6,7 @@ again, and the store has it once.
 """
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from domain.reading import GatewayId
@@ -14,6 +14,7 @@ from ingest.admit import Admitted, Gateway, Rejected, admit, keep_rows, readmit_
 from ingest.inbox import Lane, Message
 from ingest.twins import Twins
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
+from store.system_alarms import Board
 from wire import receipt_v1, status_v1, topics
 from wire.restore_v1 import Restored
 
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 EPOCHS_IN_RECEIPT = 64  # the most recently used; older ones come back when they are used
 REFUSED_IN_RECEIPT = 64
 RETRIED = GatewayId("quarantine")  # whose batches are readings admitted the second time
+HOUR_MS = 3_600_000
+MOST_SOURCES = 1_000
+MANY_AN_HOUR = 20  # messages of one source that are not admitted: somebody should look
 
 Publish = Callable[[str, bytes], None]  # topic, payload; retained
 
@@ -36,8 +40,10 @@ class Consumer:
         publish: Publish,
         now_ms: Callable[[], int],
         restored: Sequence[Restored] = (),
+        board: Board | None = None,
     ) -> None:
         self._store = store
+        self._board = board or Board("", "ingest", now_ms)
         self._restored = restored
         self._gateways = {gateway.id: gateway for gateway in gateways}
         self._publish = publish
@@ -48,7 +54,8 @@ class Consumer:
             for id_ in self._gateways
         }
         self._twins = Twins()
-        self._twins_told: set[str] = set()  # once a life of this process
+        self._twins_held: set[str] = set()  # whose proof is kept: once a life of this process
+        self._unfit: dict[str, deque[int]] = {}  # source: when, the last of them
         self._refused: dict[str, OrderedDict[tuple[str, int], str]] = {
             id_: OrderedDict() for id_ in self._gateways
         }
@@ -136,18 +143,25 @@ class Consumer:
         id_ = outcome.batch.id
         held = self._store.ledger(id_.gateway) if outcome.after is not None else {}
         why = self._twins.betray(id_, outcome.after, held)
-        if why is None or id_.gateway in self._twins_told:
+        if why is not None:
+            self._betrayed(id_.gateway, message, why)
+
+    def _betrayed(self, gateway: GatewayId, message: Message, why: str) -> None:
+        about = f"gateway:{gateway}"
+        self._board.say("DUPLICATE_GATEWAY", about, on=True, detail=why, for_ms=HOUR_MS)
+        if gateway in self._twins_held:
             return
-        self._twins_told.add(id_.gateway)
+        self._twins_held.add(gateway)
         reason = f"two gateways have this name: {why}"
-        self._store.quarantine(id_.gateway, message.topic, reason, message.payload, self._now_ms())
-        log.error("duplicate gateway", extra={"gateway": id_.gateway, "reason": why})
+        self._store.quarantine(gateway, message.topic, reason, message.payload, self._now_ms())
+        log.error("duplicate gateway", extra={"gateway": gateway, "reason": why})
 
     def _hold_rows(self, message: Message, outcome: Admitted) -> None:
         reason = f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"
         source = outcome.batch.id.gateway
         self._store.quarantine(source, message.topic, reason, keep_rows(outcome), self._now_ms())
         log.warning("readings quarantined", extra={"gateway": source, "reason": reason})
+        self._count_unfit(source, reason)
 
     def _reject(self, message: Message, rejected: Rejected) -> None:
         self._store.quarantine(
@@ -163,11 +177,22 @@ class Consumer:
                 "size_bytes": len(message.payload),
             },
         )
+        self._count_unfit(rejected.source, rejected.reason)
         refused = self._refused.get(rejected.source)
         if refused is not None and rejected.name is not None:
             refused[rejected.name] = rejected.reason
             if len(refused) > REFUSED_IN_RECEIPT:
                 refused.popitem(last=False)
+
+    def _count_unfit(self, source: str, reason: str) -> None:
+        if source not in self._unfit and len(self._unfit) >= MOST_SOURCES:
+            return
+        now_ms = self._now_ms()
+        when = self._unfit.setdefault(source, deque(maxlen=MANY_AN_HOUR))
+        when.append(now_ms)
+        if len(when) == MANY_AN_HOUR and when[0] > now_ms - HOUR_MS:
+            about = f"source:{source}"
+            self._board.say("QUARANTINE_GROWS", about, on=True, detail=reason, for_ms=HOUR_MS)
 
     # -- receipts and statuses ------------------------------------------------------------
 
@@ -210,8 +235,12 @@ class Consumer:
                 self._reject(message, Rejected(topic[:128], "status of a stranger", security=True))
                 continue
             try:
-                status_v1.decode(message.payload)
+                status = status_v1.decode(message.payload)
             except status_v1.BadStatus as error:
                 self._reject(message, Rejected(known.id, error.reason, security=False))
                 continue
+            if status.state != "offline":
+                why = self._twins.speaks(GatewayId(known.id), status.epoch)
+                if why is not None:
+                    self._betrayed(GatewayId(known.id), message, why)
             self._store.put_status(GatewayId(known.id), message.payload, self._now_ms())

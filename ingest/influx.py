@@ -17,7 +17,14 @@ import msgspec
 from domain.reading import Columns, ProbeId, Quality, Series
 from ingest.cursor import Cursor, load, save
 from ingest.followed import Followed
-from ingest.influx_server import BadLines, CannotDelete, Influx, Unavailable, connect
+from ingest.influx_server import (
+    BadLines,
+    CannotDelete,
+    Influx,
+    NoRights,
+    Unavailable,
+    connect,
+)
 from ingest.line_protocol import ALARM, Prefixes, alarm_line, lines
 from ingest.pipeline_points import points
 from ingest.placement import UNASSIGNED, Placement, moved, pieces, placement
@@ -25,6 +32,7 @@ from ingest.settings import InfluxSettings
 from store.errors import NotReady
 from store.facts_ports import FactsReader, StoredFact
 from store.ports import Arrival
+from store.system_alarms import Board
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +43,8 @@ ROWS = 100_000  # a step, so that the cursor moves often enough
 LINES = 5_000  # a write
 LAST_MS = 4_102_444_800_000  # the year 2100; InfluxDB's times end in 2262
 HEALTH_MS = 10_000  # between points of the pipeline's own health
+ROLE = "influx"
+ABOUT = f"part:{ROLE}"
 GAP_MS = 3_600_000  # spans of one series closer than this are read as one
 
 
@@ -281,25 +291,31 @@ def run(settings: InfluxSettings, *, now_ms: Callable[[], int], stop: threading.
         stop.wait()
         return
     influx = connect(settings)
+    board = Board(settings.system_path, ROLE, now_ms)
     try:
         while not stop.is_set():
             try:
                 with Followed(settings) as followed:
-                    follow(follower(settings, influx, followed, now_ms), stop)
+                    board.say("PART_WAITS", ABOUT, on=False)
+                    follow(follower(settings, influx, followed, now_ms), stop, board)
             except NotReady as error:
                 log.info("waits for a file", extra={"reason": str(error)})
+                board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
                 stop.wait(POLL_S)
     finally:
         influx.close()
 
 
-def follow(following: Follower, stop: threading.Event) -> None:
+def follow(following: Follower, stop: threading.Event, board: Board) -> None:
     failures = 0
     while not stop.is_set():
         try:
             worked = following.step()
         except Unavailable as error:
             failures += 1
+            refused = isinstance(error, NoRights)
+            board.say("INFLUX_TOKEN", ABOUT, on=refused, detail=str(error))
+            board.say("INFLUX_AWAY", ABOUT, on=not refused, detail=str(error))
             pause_s = min(LONGEST_PAUSE_S, POLL_S * 2**failures)
             log.warning(
                 "InfluxDB unavailable",
@@ -308,6 +324,8 @@ def follow(following: Follower, stop: threading.Event) -> None:
             stop.wait(pause_s)
         else:
             failures = 0
+            for code in ("INFLUX_TOKEN", "INFLUX_AWAY"):
+                board.say(code, ABOUT, on=False)
             if not worked:
                 stop.wait(POLL_S)
 

@@ -27,6 +27,14 @@ class Unavailable(Exception):
     """Not now: no connection, no rights, no database, overloaded."""
 
 
+class NoRights(Unavailable):
+    """Not with this token: expired, removed, or without the right."""
+
+
+def _unavailable(status: int | None, said: str) -> Unavailable:
+    return (NoRights if status in (401, 403) else Unavailable)(f"{status} {said}")
+
+
 class BadLines(Exception):
     """The server will not take these lines, however often they come."""
 
@@ -120,7 +128,7 @@ class _Query:
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(str(error)[:300]) from error
         if response.status in (401, 403, 429) or response.status >= 500:
-            raise Unavailable(f"{response.status} {response.data[:200]!r}")
+            raise _unavailable(response.status, f"{response.data[:200]!r}")
         return response
 
     def close(self) -> None:
@@ -149,7 +157,7 @@ class Influx1:
         if response.status in BAD_LINE:
             raise BadLines(_said(response.data))
         if response.status >= 300:
-            raise Unavailable(f"{response.status} {_said(response.data)}")
+            raise _unavailable(response.status, _said(response.data))
 
     def delete(
         self, measurement: str, tags: Mapping[str, str], first_ms: int, last_ms: int
@@ -197,7 +205,7 @@ class Influx2:
         except ApiException as error:
             if error.status in BAD_LINE:
                 raise BadLines(_said(error.body or b"")) from error
-            raise Unavailable(f"{error.status} {_said(error.body or b'')}") from error
+            raise _unavailable(error.status, _said(error.body or b"")) from error
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(str(error)[:300]) from error
 

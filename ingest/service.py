@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from domain.system_alarm import SERVER
 from ingest.consume import Consumer
 from ingest.gateway_config import Configs, sign_with
 from ingest.inbox import Inbox
@@ -20,6 +21,7 @@ from ingest.session import Session
 from ingest.settings import Settings
 from store.connect import open_readings
 from store.errors import Full
+from store.system_alarms import Board
 from wire import hello_v1, topics
 from wire.restore_v1 import Restored
 
@@ -52,7 +54,9 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         )
         say = partial(live.publish, retain=True)
         restored = read_restored(settings.restored_path)
-        consumer = Consumer(store, read_gateways(settings.gateways), say, now_ms, restored)
+        board = Board(settings.system_path, "ingest", now_ms)
+        gateways = read_gateways(settings.gateways)
+        consumer = Consumer(store, gateways, say, now_ms, restored, board)
         configs = _start_configs(settings, restored, say, now_ms, stop)
         hello = hello_v1.encode(hello_v1.Hello(store.store_id, now_ms()))
         folder = wishes(settings.readings_path)
@@ -68,9 +72,10 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                     live.publish(topics.HELLO, hello, retain=False)
                     if configs is not None:
                         configs.again()
+                board.say("BROKER_AWAY", SERVER, on=not (live.ready and backlog.ready))
                 taken = inbox.take(LOOK_S)
                 if taken is not None:
-                    when_there_is_room(partial(consumer.consume, *taken), stop.wait)
+                    when_there_is_room(partial(consumer.consume, *taken), stop.wait, board)
                 for id_, reason in fulfil(folder, store, consumer).items():
                     log.info("quarantine retried", extra={"id": id_, "refused": reason})
         finally:
@@ -99,7 +104,9 @@ def _start_configs(
     return configs
 
 
-def when_there_is_room(work: Callable[[], None], wait: Callable[[float], bool]) -> None:
+def when_there_is_room(
+    work: Callable[[], None], wait: Callable[[float], bool], board: Board
+) -> None:
     """Do the work, again and again while the disk is full; nothing is acknowledged meanwhile.
 
     Gives up, without having done it, when ``wait`` says to stop.
@@ -109,7 +116,9 @@ def when_there_is_room(work: Callable[[], None], wait: Callable[[float], bool]) 
             work()
         except Full as error:
             log.error("disk full: nothing is stored", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
+            board.say("DISK_FULL", SERVER, on=True, detail=str(error))
             if wait(FULL_PAUSE_S):
                 return
         else:
+            board.say("DISK_FULL", SERVER, on=False)
             return

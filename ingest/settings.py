@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``group_ms``: how long a group waits for more messages while they keep coming. Without
     ``records_path`` no gateway is told of its rooms; with it, ``signing_key_file`` signs.
     ``restored_path``: how often this server was put back from a backup; may be missing.
+    ``system_path``: folder of the system's own alarms (``store.system_alarms``).
     """
 
     broker_url: str  # mqtt://host:port or mqtts://host:port
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records_path: str = ""
     signing_key_file: str = ""
     restored_path: str = ""
+    system_path: str = ""
 
 
 class InfluxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,3 +56,4 @@ class InfluxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records_path: str = ""
     facts_path: str = ""
     rejected_path: str = ""
+    system_path: str = ""

@@ -3,7 +3,8 @@
 Each run of a gateway names the run before it and that run's last batch. So one run has one
 successor, and ends where its successor says. A second successor, or a batch beyond that end, is
 made by another machine with the same name and key (or by an outbox that was put back from an
-older copy). No clock has a say in it. Their readings are stored all the same.
+older copy). So is the status of a run that another has followed: a dead run says nothing more.
+No clock has a say in it. Their readings are stored all the same.
 """
 
 from collections import OrderedDict
@@ -18,6 +19,8 @@ MOST_ENDS = 4_096  # runs that are remembered; older ones no longer send
 class Twins:
     def __init__(self) -> None:
         self._ends: OrderedDict[tuple[GatewayId, str], tuple[int, str]] = OrderedDict()
+        self._speaks: dict[GatewayId, str] = {}  # the run that spoke last, of itself
+        self._spoke: OrderedDict[tuple[GatewayId, str], None] = OrderedDict()  # and those before
 
     def betray(
         self, id: BatchId, after: tuple[str, int] | None, held: Mapping[str, EpochLedger]
@@ -43,3 +46,18 @@ class Twins:
                 f"epoch {before} had gone on to {newest}, though {id.epoch} followed it at {last}"
             )
         return None
+
+    def speaks(self, gateway: GatewayId, epoch: str) -> str | None:
+        """A run says that it is there, not its last will: why that shows that there are two. The
+        first that is heard after a start of ours may be of any run."""
+        last = self._speaks.get(gateway)
+        if last == epoch:
+            return None
+        self._speaks[gateway] = epoch
+        if last is not None:
+            self._spoke[gateway, last] = None
+            if len(self._spoke) > MOST_ENDS:
+                self._spoke.popitem(last=False)
+        if (gateway, epoch) not in self._spoke:
+            return None
+        return f"epochs {epoch} and {last} take turns"

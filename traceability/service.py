@@ -12,6 +12,7 @@ import store.errors
 from store.connect import open_readings
 from store.facts import open_facts_reader
 from store.records import open_records_reader
+from store.system_alarms import Board
 from traceability.database import open_trace
 from traceability.follow import Follower, Issuer
 from traceability.lot_record import Stores
@@ -20,18 +21,23 @@ from traceability.signing import load_private
 
 log = logging.getLogger(__name__)
 
+ABOUT = "part:traceability"
+
 T = TypeVar("T")
 
 
 def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
     """Blocks until ``stop``. What is not there yet is waited for; a mistake is raised."""
+    board = Board(settings.system_path, "traceability", now_ms)
     key = load_private(settings.signing_key_file)
     database = open_trace(settings.trace_path)
     closing: list[Callable[[], None]] = [database.close]
     try:
-        readings = _wait_for(lambda: open_readings(settings.readings_path, write=False), stop)
-        records = _wait_for(lambda: open_records_reader(settings.records_path), stop)
-        facts = _wait_for(lambda: open_facts_reader(settings.facts_path), stop)
+        readings = _wait_for(
+            lambda: open_readings(settings.readings_path, write=False), board, stop
+        )
+        records = _wait_for(lambda: open_records_reader(settings.records_path), board, stop)
+        facts = _wait_for(lambda: open_facts_reader(settings.facts_path), board, stop)
         closing += [part.close for part in (readings, records, facts) if part is not None]
         if readings is None or records is None or facts is None:
             return
@@ -57,12 +63,16 @@ def _poll(follower: Follower) -> bool:
         return False
 
 
-def _wait_for(open_: Callable[[], T], stop: threading.Event) -> T | None:
+def _wait_for(open_: Callable[[], T], board: Board, stop: threading.Event) -> T | None:
     """None when told to stop first."""
     while not stop.is_set():
         try:
-            return open_()
+            found = open_()
         except (store.errors.NotReady, store.connect.NotReady) as error:
             log.info("waiting", extra={"for": str(error)})
+            board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
             stop.wait(0.5)
+        else:
+            board.say("PART_WAITS", ABOUT, on=False)
+            return found
     return None

@@ -12,4 +12,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trace_path: str
     signing_key_file: str
     base_url: str = ""  # where a buyer finds the newest version; "" leaves it out
+    system_path: str = ""  # folder of the system's own alarms (``store.system_alarms``)
     poll_s: float = 0.5

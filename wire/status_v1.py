@@ -47,6 +47,7 @@ class Status(msgspec.Struct, frozen=True):
     ``hours_off``: topics of devices that send local time as UTC, at most ``MAX_HOURS_OFF``.
     ``alarms``: how many are active by the gateway's own judgement, None where it judges nothing.
     ``configs_refused`` since the start: unsigned, altered, older or another gateway's.
+    ``receipts_refused``: why the newest receipt was ignored, "" when it was taken.
     """
 
     state: str
@@ -64,6 +65,7 @@ class Status(msgspec.Struct, frozen=True):
     configs_refused: int = 0
     hours_off: dict[str, int] = {}
     alarms: int | None = None
+    receipts_refused: str = ""
 
 
 _encoder = msgspec.json.Encoder()

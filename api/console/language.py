@@ -15,6 +15,7 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
 from domain.roster import DAYS, Shift
+from domain.system_alarm import SystemAlarm, about_words
 
 LANGUAGES = ("zh", "en")
 HTML_LANG = {"zh": "zh-CN", "en": "en"}
@@ -145,6 +146,12 @@ class Words:
         if shift.first_day or shift.last_day:
             text += f" ({shift.first_day or '…'} – {shift.last_day or '…'})"
         return text
+
+    def alarm(self, one: SystemAlarm) -> tuple[str, str, str, str]:
+        """What it concerns, what is the matter in a few words and in full, and what to do."""
+        kind, about = one.kind, about_words(one.about, self.lang)
+        plain = kind.means[self.lang].replace("`", ""), kind.do[self.lang].replace("`", "")
+        return about, kind.text[self.lang], *plain
 
     def number(self, value: float | int) -> str:
         return str(format_decimal(value, locale=_LOCALE[self.lang]))

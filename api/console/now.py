@@ -15,6 +15,7 @@ from api.drills import last_of_sites
 from api.ladders import unstaffed
 from api.registry import Registry
 from api.rooms import RoomNow, rooms_now
+from api.system import alarms_now
 from domain.reading import RoomId
 from store.facts_ports import StoredFact
 from store.records.ports import Region, Site
@@ -140,6 +141,7 @@ def front(context: Context) -> dict[str, Any]:
         "people": registry.people,
         "shown": SHOWN,
         "missing": context.sources.missing(),
+        "system": alarms_now(context),
     }
 
 

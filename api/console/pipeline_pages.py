@@ -10,6 +10,7 @@ from api.channels import carried, totals, ways_now
 from api.console.pages import page
 from api.context import Context, InContext
 from api.pipeline import pipeline_now
+from api.system import alarms_now, parts_now
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,6 +30,8 @@ async def pipeline(request: Request, context: InContext) -> Response:
         held=readings.ask(lambda reader: reader.quarantined(limit=50)) or [],
         sites=context.registry().gateway_sites(),
         roles=_roles(context),
+        system=alarms_now(context),
+        parts=parts_now(context),
         missing=context.sources.missing(),
     )
 

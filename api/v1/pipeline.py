@@ -13,6 +13,7 @@ from api.channels import carried, ways_now
 from api.context import InContext
 from api.pipeline import pipeline_now
 from api.replies import Asked, reply
+from api.system import alarms_now
 from api.v1.places import Nothing
 
 router = APIRouter(tags=["pipeline"])
@@ -52,6 +53,19 @@ async def pipeline(_asked: Annotated[Nothing, Query()], context: InContext) -> R
                 }
                 for gateway in now.gateways
             },
+            "system_alarms": [
+                {
+                    "code": one.code,
+                    "level": one.kind.level,
+                    "about": one.about,
+                    "since": one.since_ms,
+                    "part": one.part,
+                    "detail": one.detail,
+                    "means": one.kind.means,
+                    "do": one.kind.do,
+                }
+                for one in alarms_now(context)
+            ],
             "followers": {follower.name: asdict(follower) for follower in now.followers},
         }
     )

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Table,
 )
 
-VERSION = "0002"  # the migration that ends here; readers wait for it
+VERSION = "0003"  # the migration that ends here; readers wait for it
 
 metadata = MetaData()
 
@@ -141,4 +141,14 @@ links = Table(
     Column("room", String, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
     Column("level", String, nullable=False),
+)
+
+system_alarms = Table(  # of the system itself, those that people were told of
+    "system_alarms",
+    metadata,
+    Column("code", String, primary_key=True),
+    Column("about", String, primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("told_ms", BigInteger, nullable=False),
+    Column("gone_ms", BigInteger),
 )

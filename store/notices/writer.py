@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, ins
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import OperationalError
 
+from domain.system_alarm import Told
 from store.notices import schema as t
 from store.notices.reader import SqlNoticesReader
 
@@ -162,6 +163,27 @@ class SqlNoticesStore(SqlNoticesReader):
                             since_ms=link.since_ms, level=link.level,
                         )
                     )  # fmt: skip
+
+    def told_system_alarms(self) -> list[Told]:
+        """Those that people know of and have not been told the end of."""
+        return [
+            Told(r.code, r.about, r.since_ms, r.told_ms, r.gone_ms)
+            for r in self._rows(select(t.system_alarms))
+        ]
+
+    @stamina.retry(on=OperationalError, timeout=60)
+    def tell_system_alarms(self, known: Sequence[Told], notices: Sequence[NewNotice]) -> None:
+        """What people know of from now on, and what says it to them: one transaction."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(t.system_alarms))
+            for one in known:
+                connection.execute(
+                    insert(t.system_alarms).values(
+                        code=one.code, about=one.about, since_ms=one.since_ms,
+                        told_ms=one.told_ms, gone_ms=one.gone_ms,
+                    )
+                )  # fmt: skip
+            _write_turn(connection, {}, notices, [])
 
     def incidents(self, closed_after_ms: int) -> list[OpenIncident]:
         """Open ones, and those closed since; newest first."""

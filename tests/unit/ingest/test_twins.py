@@ -58,3 +58,14 @@ def test_another_gateways_runs_are_its_own() -> None:
     twins.betray(batch("b", 1), ("a", 5), {})
 
     assert twins.betray(BatchId(GatewayId("g2"), "c", 1), ("a", 5), {}) is None
+
+
+def test_a_run_that_speaks_again_after_its_successor_is_two_gateways() -> None:
+    twins, g1 = Twins(), GatewayId("g1")
+    assert [twins.speaks(g1, epoch) for epoch in "aabbcc"] == [None] * 6
+    why = twins.speaks(g1, "b")
+
+    assert why == "epochs b and c take turns"
+    assert twins.speaks(g1, "b") is None
+    assert twins.speaks(g1, "c") is not None
+    assert twins.speaks(GatewayId("g2"), "a") is None
