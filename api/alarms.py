@@ -8,9 +8,11 @@ from api.context import Context
 from domain.reading import RoomId
 from store.facts_ports import StoredFact
 from store.records.ports import RecordsReader
+from store.words import Words, named
 
 DAY_MS = 24 * 3600 * 1000
 MOST_FACTS = 1_000
+ADMIN = "admin"  # who signed in without being one of the people (``api.sessions``)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +32,29 @@ class Said:
 NOTHING_SAID = Said()
 
 
-def what_was_said(context: Context, room: RoomId | None = None) -> dict[str, Said]:
-    """By fact id."""
-    return said_in(context.records, room)
+class WhatWasSaid:
+    def __init__(self, records: RecordsReader, room: RoomId | None = None) -> None:
+        self._words = Words(records.cases(room))
+
+    def of(self, fact: StoredFact) -> Said:
+        one: dict[str, Any] = {"disposition": {}}
+        for note in self._words.of(fact):
+            said: Mapping[str, Any] = note["said"]
+            dispositions = {**one["disposition"], **said.get("disposition", {})}
+            one.update(
+                {name: said[name] for name in ("cause", "action", "note", "person") if name in said}
+            )
+            one["closed"] = bool(said.get("closed", one.get("closed", False)))
+            one.update(disposition=dispositions, who=str(note["by"]), at_ms=note["recorded_at_ms"])
+        return Said(**one)
+
+    def notes(self, fact: StoredFact) -> list[Mapping[str, Any]]:
+        """Oldest first."""
+        return self._words.of(fact)
 
 
-def said_in(records: RecordsReader, room: RoomId | None = None) -> dict[str, Said]:
-    """By fact id."""
-    notes: dict[str, dict[str, Any]] = {}
-    for note in reversed(records.cases(room)):
-        one = notes.setdefault(str(note["fact_id"]), {"disposition": {}})
-        said: Mapping[str, Any] = note["said"]
-        dispositions = {**one["disposition"], **said.get("disposition", {})}
-        one.update(
-            {name: said[name] for name in ("cause", "action", "note", "person") if name in said}
-        )
-        one["closed"] = bool(said.get("closed", one.get("closed", False)))
-        one.update(disposition=dispositions, who=str(note["by"]), at_ms=note["recorded_at_ms"])
-    return {fact: Said(**one) for fact, one in notes.items()}
+def what_was_said(context: Context, room: RoomId | None = None) -> WhatWasSaid:
+    return WhatWasSaid(context.records, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +69,8 @@ class Case:
         return not self.said.closed
 
 
-def cases(
-    facts: Sequence[StoredFact], said: Mapping[str, Said], *, only_open: bool = False
-) -> list[Case]:
-    found = [Case(f, said.get(f.id, NOTHING_SAID)) for f in facts if f.level == "critical"]
+def cases(facts: Sequence[StoredFact], said: WhatWasSaid, *, only_open: bool = False) -> list[Case]:
+    found = [Case(f, said.of(f)) for f in facts if f.level == "critical"]
     return [case for case in found if case.open or not only_open]
 
 
@@ -98,7 +103,21 @@ def note_cause(context: Context, room: RoomId, cause: str, at_ms: int, by: str) 
     incident_ms = max(ended, key=lambda f: f.cleared_at_ms or 0).began_at_ms
     for fact in ended:
         same = (fact.cleared_at_ms or 0) >= incident_ms
-        if same and said.get(fact.id, NOTHING_SAID).cause is None:
-            context.records.say_of_case(
-                fact.id, room, {"cause": cause}, by=by, now_ms=context.now_ms()
-            )
+        if same and said.of(fact).cause is None:
+            say(context, fact, {"cause": cause}, by)
+
+
+def say(context: Context, fact: StoredFact, said: Mapping[str, Any], by: str) -> int:
+    """The change that holds it. With it stands what the person was then: roles change."""
+    now_ms = context.now_ms()
+    role = _role(context, fact.room, str(said.get("person") or by))
+    words = {**said, **({"role": role} if role else {})}
+    return context.records.say_of_case(named(fact, now_ms), words, by=by, now_ms=now_ms)
+
+
+def _role(context: Context, room: RoomId, person: str) -> str:
+    """On the room's ladder; "" for somebody who is not on it."""
+    if person == ADMIN:
+        return ADMIN
+    held = (c.role for c in context.records.contacts(room) if c.person.id == person)
+    return next(held, "")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from api.alarms import NOTHING_SAID, said_in
+from api.alarms import WhatWasSaid
 from api.context import Context
 from api.judging import past_of
 from api.problems import Problem
@@ -95,11 +95,9 @@ def _recorded(
 ) -> dict[tuple[str, int], Recorded]:
     if facts is None:
         return {}
-    said = said_in(records, room)
+    said = WhatWasSaid(records, room)
     found = facts.facts(room, from_ms=span[0], to_ms=span[1] + 1)
-    return {
-        (f.code, f.fired_at_ms): Recorded(f.id, said.get(f.id, NOTHING_SAID).cause) for f in found
-    }
+    return {(f.code, f.fired_at_ms): Recorded(f.id, said.of(f).cause) for f in found}
 
 
 async def tried(

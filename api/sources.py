@@ -16,10 +16,11 @@ import store.notices
 import traceability.reader
 from api.problems import NotReadyYet
 from api.settings import Settings
+from store import words
 from store.facts import SqlFactsReader
 from store.notices import SqlNoticesReader
 from store.ports import ReadingReader
-from store.records.ports import Records
+from store.records.ports import NamedAlarm, Records
 from traceability.reader import TraceReader
 
 RETRY_S = 0.5  # a missing file is looked for this often at most
@@ -87,7 +88,7 @@ class Sources:
             "readings", lambda: store.connect.open_readings(settings.readings_path, write=False)
         )
         self.facts: Part[SqlFactsReader] = Part(
-            "facts", lambda: store.facts.open_facts_reader(settings.facts_path)
+            "facts", lambda: self._open_facts(settings.facts_path)
         )
         self.notices: Part[SqlNoticesReader] = Part(
             "notices", lambda: store.notices.open_notices_reader(settings.notices_path)
@@ -95,6 +96,16 @@ class Sources:
         self.trace: Part[TraceReader] = Part(
             "trace", lambda: traceability.reader.open_trace_reader(settings.trace_path)
         )
+
+    def _open_facts(self, path: str) -> SqlFactsReader:
+        reader = store.facts.open_facts_reader(path)
+
+        def find(id: str) -> NamedAlarm | None:
+            versions = reader.fact(id)
+            return words.named(versions[-1], versions[-1].fired_at_ms) if versions else None
+
+        self.records.settle_cases(find)
+        return reader
 
     def missing(self) -> dict[str, str]:
         """Parts that are not there, with the reason."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api.alarms import what_was_said
 from api.context import Context
 from domain.incident import FOREVER_MS
 from store.facts_ports import StoredFact
@@ -43,10 +44,10 @@ def timeline(context: Context, fact: StoredFact) -> list[Entry] | None:
     found = [Entry(fact.began_at_ms, "began"), Entry(fact.fired_at_ms, "fired")]
     if fact.cleared_at_ms is not None:
         found.append(Entry(fact.cleared_at_ms, "cleared"))
-    told = [n for n in reader.notices(fact.room, 1000) if fact.id in _ids(n)]
+    end_ms = FOREVER_MS if fact.cleared_at_ms is None else fact.cleared_at_ms
+    told = reader.about_alarm(fact.room, fact.code, fact.fired_at_ms, end_ms)
     marks = reader.sendings([str(n["key"]) for n in told])
     found += [_told(n, marks.get(str(n["key"]), ())) for n in told]
-    end_ms = FOREVER_MS if fact.cleared_at_ms is None else fact.cleared_at_ms
     for one in reader.replies(1000):
         at_ms = int(str(one["at_ms"]))
         within = fact.fired_at_ms <= at_ms <= end_ms + CAUSE_WITHIN_MS
@@ -58,11 +59,9 @@ def timeline(context: Context, fact: StoredFact) -> list[Entry] | None:
             channel = str(action.detail.get("channel", ""))
             if channel != "sms":  # that one stands there as the reply that it was
                 found.append(Entry(action.at_ms, "ack", action.by, channel))
-    for note in context.records.cases(fact.room):
-        if note["fact_id"] == fact.id:
-            words = ", ".join(sorted(note["said"]))
-            at_ms = int(note["recorded_at_ms"])
-            found.append(Entry(at_ms, "case", str(note["by"]), "", words))
+    for note in what_was_said(context, fact.room).notes(fact):
+        words = ", ".join(sorted(note["said"]))
+        found.append(Entry(int(note["recorded_at_ms"]), "case", str(note["by"]), "", words))
     return sorted(found, key=lambda one: one.at_ms)
 
 
@@ -72,7 +71,3 @@ def _told(notice: Mapping[str, Any], marks: Sequence[tuple[int, str, str]]) -> E
         str(notice["kind"]), str(notice["text"]), str(notice["state"]),
         [Mark(*mark) for mark in marks],
     )  # fmt: skip
-
-
-def _ids(notice: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(fact) for fact in notice.get("fact_ids", ()))

@@ -1,12 +1,13 @@
 """What the rules' alarms of a span were worth, out of the stores (``domain.tuning``)."""
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from api.alarms import WhatWasSaid
 from domain.reading import RoomId
 from domain.tuning import Again, Answered, Figures, Reconsider, figures, reconsider
 from store.facts import SqlFactsReader
@@ -23,7 +24,7 @@ def answered(
 ) -> list[Answered]:
     """Every alarm that fired in the span, with what became of it."""
     found = facts.fired(*span, room)
-    causes = _causes(records, room)
+    said = WhatWasSaid(records, room)
     acks = {id: _acks(records, id) for id in {fact.room for fact in found}}
     alarms: list[Answered] = []
     for fact in found:
@@ -32,7 +33,7 @@ def answered(
         acked = times[i] if i < len(times) else None
         if acked is not None and fact.cleared_at_ms is not None and acked > fact.cleared_at_ms:
             acked = None
-        cause, named = causes.get(fact.id, (None, None))
+        cause, named = _cause(said.notes(fact))
         alarms.append(
             Answered(
                 fact.id, fact.room, fact.code, fact.level, fact.fired_at_ms, fact.cleared_at_ms,
@@ -42,16 +43,12 @@ def answered(
     return alarms
 
 
-def _causes(records: RecordsReader, room: RoomId | None) -> dict[str, tuple[str, int]]:
-    """By alarm: the newest word on its cause, and when the first one came."""
-    found: dict[str, tuple[str, int]] = {}
-    for note in reversed(records.cases(room)):
-        said: Mapping[str, Any] = note["said"]
-        if "cause" in said:
-            id = str(note["fact_id"])
-            first = found[id][1] if id in found else int(note["recorded_at_ms"])
-            found[id] = str(said["cause"]), first
-    return found
+def _cause(notes: Sequence[Mapping[str, Any]]) -> tuple[str | None, int | None]:
+    """The newest word on it, and when the first one came."""
+    causes = [note for note in notes if "cause" in note["said"]]
+    if not causes:
+        return None, None
+    return str(causes[-1]["said"]["cause"]), int(causes[0]["recorded_at_ms"])
 
 
 def _acks(records: RecordsReader, room: str) -> list[int]:

@@ -13,7 +13,8 @@ class StoredFact:
     """One version of one alarm. Times in ms UTC; ``peak`` in degC; see alarm decisions, section D.
 
     Identity: ``id`` is carried from version to version by largest overlap of
-    [began, cleared). ``version`` counts from 1; ``withdrawn`` says that newer data removed it.
+    [began, cleared); it names the instant at which the alarm was first seen to fire, which may
+    be another one in a file that was made anew. ``version`` counts from 1; ``withdrawn`` says that newer data removed it.
     (n, m, core) name the arrival, the change and the rules' code that made this version.
     """
 
@@ -69,7 +70,8 @@ class FactsReader(Protocol):
         ...
 
     def fact(self, id: str) -> list[StoredFact]:
-        """Every version, oldest first."""
+        """Every version, oldest first. An id of a file that was made anew since means the alarm
+        of its code in its room that rang at its instant, or nearest to it within a day."""
         ...
 
     def versions_after(self, seq: int, limit: int = 500) -> list[StoredFact]:
@@ -96,6 +98,12 @@ class NoticesReader(Protocol):
     ) -> Sequence[Mapping[str, object]]:
         """Newest first: key, at_ms, to, channel, kind, codes, text, code (4 characters), state
         (waiting | sent | delivered | failed), sent_at_ms, fact ids."""
+        ...
+
+    def about_alarm(
+        self, room: RoomId, code: str, from_ms: int, to_ms: int
+    ) -> Sequence[Mapping[str, object]]:
+        """Those that told of this code of the room, as ringing within [from, to)."""
         ...
 
     def replies(self, limit: int = 200) -> Sequence[Mapping[str, object]]:

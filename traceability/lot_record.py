@@ -26,9 +26,11 @@ from domain.profile import (
 )
 from domain.reading import Columns, ProbeId, RoomId, Series
 from domain.stay import Folded, Stay
+from store.facts.names import name, parse
 from store.facts_ports import FactsReader, StoredFact
 from store.ports import ReadingReader
 from store.records.ports import EpcisEvent, Lot, RecordsReader, Room, RuleVersion, Site
+from store.words import Words
 from traceability.canonical import canonical
 from traceability.epcis import from_event
 from traceability.verdict import verdict
@@ -86,9 +88,9 @@ def make(
     if until_ms is None:
         until_ms = _until(last, limits[last.room], stores)
     places = _places(stores.records)
-    cases = {room: _cases(stores.records, room) for room in rules}
+    words = {room: Words(stores.records.cases(room)) for room in rules}
     shown = [
-        _stay(stay, until_ms, limits[stay.room], rules[stay.room], places, cases[stay.room],
+        _stay(stay, until_ms, limits[stay.room], rules[stay.room], places, words[stay.room],
               lot, stores)
         for stay in stays
         if stay.from_ms <= until_ms
@@ -212,7 +214,7 @@ def _stay(
     limits: Sequence[Limits],
     rules: Sequence[RuleVersion],
     places: Mapping[RoomId, tuple[Room, Site]],
-    cases: Mapping[str, Mapping[str, Any]],
+    words: Words,
     lot: Lot,
     stores: Stores,
 ) -> dict[str, Any]:
@@ -223,7 +225,7 @@ def _stay(
         exposure = expose(valid(columns), stay.from_ms, to_ms, limits)
         exposures.append((series, exposure, _digest(series, columns, stay.from_ms, to_ms)))
     facts = [
-        _fact_json(fact, to_ms, cases.get(fact.id, {}), lot)
+        _fact_json(fact, to_ms, _case(words.of(fact), lot))
         for fact in _facts(stores.facts, stay.room, stay.from_ms, to_ms)
     ]
     length_ms = to_ms - stay.from_ms
@@ -395,11 +397,11 @@ def _facts(facts: FactsReader, room: RoomId, from_ms: int, to_ms: int) -> list[S
     )
 
 
-def _fact_json(fact: StoredFact, to_ms: int, case: Mapping[str, Any], lot: Lot) -> dict[str, Any]:
+def _fact_json(fact: StoredFact, to_ms: int, case: Mapping[str, Any]) -> dict[str, Any]:
     """An alarm that goes on past the evidence is shown as still active, without its sums."""
     over = fact.cleared_at_ms is not None and fact.cleared_at_ms <= to_ms
     return {
-        "id": fact.id,
+        "id": _id(fact),
         "code": fact.code,
         "level": fact.level,
         "began_at": rfc3339(fact.began_at_ms),
@@ -409,18 +411,29 @@ def _fact_json(fact: StoredFact, to_ms: int, case: Mapping[str, Any], lot: Lot) 
         "degree_minutes": f"{fact.degree_minutes:.2f}" if over else None,
         "minutes_unknown": f"{fact.minutes_unknown:.2f}" if over else None,
         "rule": fact.rule,
-        "cause": case.get("cause"),
-        "disposition": case.get("disposition", {}).get(lot.id),
-        "case_closed": bool(case.get("closed", False)),
+        **case,
     }
 
 
-def _cases(records: RecordsReader, room: RoomId) -> dict[str, dict[str, Any]]:
-    """What was said of each fact; what was said later stands."""
-    found: dict[str, dict[str, Any]] = {}
-    for note in reversed(records.cases(room)):
-        found.setdefault(note["fact_id"], {}).update(note["said"])
-    return found
+def _id(fact: StoredFact) -> str:
+    """A function of the data: ids in ``facts.db`` are those of when it was first seen."""
+    return fact.id if parse(fact.id) is None else name(fact.room, fact.code, fact.fired_at_ms)
+
+
+def _case(notes: Sequence[Mapping[str, Any]], lot: Lot) -> dict[str, Any]:
+    """What was said; what was said later stands. ``action`` and ``role`` (of whoever takes it)
+    are left out where nobody said so: a record made before they were known stays as it is."""
+    said: dict[str, Any] = {}
+    fate = None
+    for note in notes:
+        said.update(note["said"])
+        fate = note["said"].get("disposition", {}).get(lot.id, fate)
+    return {
+        "cause": said.get("cause"),
+        "disposition": fate,
+        "case_closed": bool(said.get("closed", False)),
+        **{name: said[name] for name in ("action", "role") if said.get(name)},
+    }
 
 
 def _step(event: EpcisEvent, lot: Lot) -> dict[str, Any]:

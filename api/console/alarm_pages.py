@@ -6,7 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from api.alarms import DAY_MS, NOTHING_SAID, acknowledged, cases, facts_since, what_was_said
+from api.alarms import DAY_MS, acknowledged, cases, facts_since, say, what_was_said
 from api.charts import svg
 from api.console.pages import field, form_of, page, words_of
 from api.context import Context, InContext
@@ -128,7 +128,7 @@ def _alarm(context: Context, request: Request, versions: list[StoredFact]) -> di
         "silenceable": newest.code not in NEVER_SILENT,
         "people": context.registry().people,
         "ack": acknowledged(context, newest),
-        "said": what_was_said(context, newest.room).get(newest.id, NOTHING_SAID),
+        "said": what_was_said(context, newest.room).of(newest),
         "false_twice": _false_twice(context, newest),
         "lots": lots,
         "causes": CAUSES,
@@ -172,5 +172,5 @@ async def case(fact: str, request: Request, context: InContext) -> Response:
         said["disposition"] = disposition
     said["closed"] = field(form, "close") == "1"
     by = field(form, "by") or "admin"
-    context.records.say_of_case(fact, newest.room, said, by=by, now_ms=context.now_ms())
+    say(context, newest, said, by)
     return RedirectResponse(f"/alarms/{fact}", 303)

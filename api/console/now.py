@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from api.alarms import DAY_MS, Case, cases, facts_since, what_was_said
+from api.alarms import DAY_MS, Case, cases, facts_since, say, what_was_said
 from api.calibration import standing
 from api.console.pages import field, form_of, page
 from api.context import Context, InContext
@@ -117,7 +117,7 @@ def front(context: Context) -> dict[str, Any]:
     open_cases = [
         case for case in cases(facts or (), said, only_open=True) if case.fact.id not in current
     ]
-    closed = {id for id, one in said.items() if one.closed}
+    closed = {fact.id for fact in facts or () if said.of(fact).closed}
     return {
         "rooms": rooms,
         "judged": facts is not None,
@@ -159,7 +159,5 @@ async def seen(request: Request, context: InContext) -> Response:
         if isinstance(value, str):
             versions = context.sources.facts.need().fact(value)
             if versions:
-                context.records.say_of_case(
-                    value, versions[-1].room, {"closed": True}, by=by, now_ms=context.now_ms()
-                )
+                say(context, versions[-1], {"closed": True}, by)
     return RedirectResponse("/", 303)

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.alarms import NOTHING_SAID, what_was_said
 from api.alarms import cases as cases_of
-from api.alarms import what_was_said
+from api.alarms import say as say_of
 from api.context import Caller, InContext
 from api.explaining import why_raised
 from api.problems import Problem
@@ -53,12 +54,12 @@ async def alarm(fact: str, _asked: Annotated[Nothing, Query()], context: InConte
     versions = context.sources.facts.need().fact(fact)
     if not versions:
         raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
-    said = what_was_said(context, versions[-1].room).get(fact)
+    said = what_was_said(context, versions[-1].room).of(versions[-1])
     why = await why_raised(context, versions[-1])
     return reply(
         {
             "versions": [_fact(one) for one in versions],
-            "said": asdict(said) if said else None,
+            "said": None if said == NOTHING_SAID else asdict(said),
             "why": why,
         }
     )
@@ -122,13 +123,8 @@ async def say(fact: str, said: CaseSaid, context: InContext, caller: Caller) -> 
     versions = context.sources.facts.need().fact(fact)
     if not versions:
         raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
-    m = context.records.say_of_case(
-        fact,
-        versions[-1].room,
-        said.model_dump(exclude_none=True),
-        by=said.person or caller.person,
-        now_ms=context.now_ms(),
-    )
+    by = said.person or caller.person
+    m = say_of(context, versions[-1], said.model_dump(exclude_none=True), by)
     return reply({"change": m}, 201)
 
 

@@ -7,9 +7,11 @@ from sqlalchemy import Engine, Row, Select, or_, select, tuple_
 
 from domain.reading import RoomId
 from store.facts import schema as t
+from store.facts.names import parse
 from store.facts_ports import StoredFact, StoredFlag, StoredPause
 
 PAGE_ROWS = 1_000
+NEAR_MS = 24 * 3_600_000  # late data moves an alarm's edges by hours
 
 
 class SqlFactsReader:
@@ -68,7 +70,26 @@ class SqlFactsReader:
 
     def fact(self, id: str) -> list[StoredFact]:
         query = select(t.facts).where(t.facts.c.id == id).order_by(t.facts.c.version)
-        return [stored(r) for r in self._rows(query.limit(PAGE_ROWS))]
+        found = [stored(r) for r in self._rows(query.limit(PAGE_ROWS))]
+        if found or (meant := self._meant(id)) is None:
+            return found
+        return self.fact(meant)
+
+    def _meant(self, id: str) -> str | None:
+        """The id by which a file that was made anew knows an alarm of the old one."""
+        if (named := parse(id)) is None:
+            return None
+        room, code, at_ms = named
+        c = t.facts.c
+        query = (
+            select(t.facts)
+            .where(c.room == room, c.newest, ~c.withdrawn, c.code == code)
+            .where(c.began_ms < at_ms + NEAR_MS)
+            .where(or_(c.cleared_ms.is_(None), c.cleared_ms > at_ms - NEAR_MS))
+        )
+        rows = self._rows(query.limit(PAGE_ROWS))
+        near = min(rows, key=lambda r: (_away_ms(r, at_ms), r.fired_ms), default=None)
+        return None if near is None else str(near.id)
 
     def versions_after(self, seq: int, limit: int = 500) -> list[StoredFact]:
         query = select(t.facts).where(t.facts.c.seq > seq).order_by(t.facts.c.seq)
@@ -124,6 +145,12 @@ class SqlFactsReader:
             {"fact": r.fact, "room": r.room, "code": r.code, "opened_ms": r.opened_ms}
             for r in self._rows(query)
         ]
+
+
+def _away_ms(row: Row[Any], at_ms: int) -> int:
+    """How far the instant lies outside the time in which the alarm rang."""
+    end_ms = at_ms if row.cleared_ms is None else row.cleared_ms
+    return int(max(row.fired_ms - at_ms, at_ms - end_ms, 0))
 
 
 def stored(row: Row[Any]) -> StoredFact:

@@ -5,7 +5,6 @@ last wrote. Facts, pauses, flags, arrivals of series and the cursor go in one tr
 crash leaves everything of before or everything of after.
 """
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from domain.continuity import continued
 from domain.judgement import Fact, Flag, Judgement, Pause
 from domain.reading import RoomId, Series
 from store.facts import schema as t
+from store.facts.names import name
 from store.facts.reader import SqlFactsReader
 
 CORE = "1"  # version of the rules' code; a new one does not re-judge the past by itself
@@ -203,9 +203,8 @@ class SqlFactsStore(SqlFactsReader):
     def _new_id(self, connection: Connection, room: RoomId, fact: Fact) -> tuple[str, int]:
         """The same id when the file is built again from the same data. A fact that was withdrawn
         and comes back goes on with its versions."""
-        for salt in itertools.count():  # the plain id may be carried by a fact that moved away
-            name = f"{room}/{fact.code}/{fact.fired_at_ms}/{salt}"
-            id = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+        for nth in itertools.count():  # the plain id may be carried by a fact that moved away
+            id = name(room, fact.code, fact.fired_at_ms, nth)
             last = connection.execute(
                 select(t.facts.c.version, t.facts.c.withdrawn)
                 .where(t.facts.c.id == id)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine, Row, Select, select
 
+from domain.decision import Notice
 from domain.incident import RoomState
 from domain.reading import RoomId
 from store.notices import schema as t
@@ -38,15 +39,16 @@ class SqlNoticesReader:
         query = select(t.notices)
         if room is not None:
             query = query.where(c.room == room)
-        return [
-            {
-                "key": r.key, "at_ms": r.at_ms, "to": r.person, "phone": r.phone,
-                "channel": r.channel, "kind": r.kind, "codes": r.codes, "room": r.room,
-                "text": r.text, "code": r.code, "state": r.state, "sent_at_ms": r.sent_ms,
-                "attempts": r.attempts, "fact_ids": r.facts, "via": r.via,
-            }
-            for r in self._rows(query.order_by(c.seq.desc()).limit(min(limit, PAGE_ROWS)))
-        ]  # fmt: skip
+        rows = self._rows(query.order_by(c.seq.desc()).limit(min(limit, PAGE_ROWS)))
+        return [_notice(r) for r in rows]
+
+    def about_alarm(
+        self, room: RoomId, code: str, from_ms: int, to_ms: int
+    ) -> Sequence[Mapping[str, object]]:
+        """Those of ``notices`` that told of this code of the room, as ringing within [from, to)."""
+        c = t.notices.c
+        query = select(t.notices).where(c.room == room).order_by(c.seq.desc()).limit(PAGE_ROWS)
+        return [_notice(r) for r in self._rows(query) if _tells_of(r, room, code, from_ms, to_ms)]
 
     def replies(self, limit: int = 200) -> Sequence[Mapping[str, object]]:
         c = t.replies.c
@@ -108,3 +110,24 @@ class SqlNoticesReader:
             }
             for r in self._rows(select(t.links).order_by(c.room, c.probe).limit(PAGE_ROWS))
         ]  # fmt: skip
+
+
+def _notice(r: Row[Any]) -> Mapping[str, object]:
+    return {
+        "key": r.key, "at_ms": r.at_ms, "to": r.person, "phone": r.phone,
+        "channel": r.channel, "kind": r.kind, "codes": r.codes, "room": r.room,
+        "text": r.text, "code": r.code, "state": r.state, "sent_at_ms": r.sent_ms,
+        "attempts": r.attempts, "fact_ids": r.facts, "via": r.via,
+    }  # fmt: skip
+
+
+def _tells_of(r: Row[Any], room: RoomId, code: str, from_ms: int, to_ms: int) -> bool:
+    """By time, not by ids: those are others in facts that were made anew."""
+    about = msgspec.json.decode(r.body, type=Notice).about if r.body else ()
+    return any(
+        where == room
+        and known.code == code
+        and known.fired_ms < to_ms
+        and (known.seen_ms if known.cleared_ms is None else known.cleared_ms) >= from_ms
+        for where, known in about
+    )

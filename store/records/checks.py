@@ -61,7 +61,7 @@ NEVER_SILENT = frozenset({
 LONGEST_SILENCE_H = 12
 DAY_MIN = 24 * 60
 MOST_SHIFTS = 20
-CASE_FIELDS = ("cause", "action", "disposition", "person", "note", "closed")
+CASE_FIELDS = ("cause", "action", "disposition", "person", "role", "note", "closed")
 CAUSES = ("door", "power", "defrost", "loading", "equipment", "product_warm", "false")
 DISPOSITIONS = ("release", "sort", "downgrade", "destroy")
 

@@ -6,7 +6,7 @@ rooms. Nothing is edited in place that a judgement rests on: rules, assignments 
 actions are appended with the instant from which they hold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType, Protocol
 
@@ -210,6 +210,18 @@ class EpcisEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedAlarm:
+    """An alarm as it was known when somebody spoke of it: its code in its room, and the time
+    [from, to) in which it rang. ``id``: what it was called then (``store.words``)."""
+
+    id: str
+    room: RoomId
+    code: str
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Entry *m* of the journal. ``rooms`` empty: no room's judgement is touched."""
 
@@ -278,9 +290,11 @@ class RecordsReader(Protocol):
         ...
 
     def cases(self, room: RoomId | None = None) -> list[Mapping[str, Any]]:
-        """What people said of cases, newest first: ``{"fact_id", "room", "said", "by",
-        "recorded_at_ms", "m"}``. ``said`` holds some of cause, action, disposition (lot id to
-        release | sort | downgrade | destroy), person, note, closed; the newest word stands."""
+        """What people said of cases, newest first: ``{"fact_id", "room", "code",
+        "from_ms", "to_ms", "said", "by", "recorded_at_ms", "m"}``; ``store.words`` says of which
+        alarms. ``said`` holds some of cause, action, disposition (lot id to
+        release | sort | downgrade | destroy), person, role (of the one who takes it, when that was
+        said), note, closed; the newest word stands."""
         ...
 
 
@@ -378,5 +392,9 @@ class Records(RecordsReader, Protocol):
         ...
 
     def say_of_case(
-        self, fact_id: str, room: RoomId, said: Mapping[str, Any], *, by: str, now_ms: int
+        self, alarm: NamedAlarm, said: Mapping[str, Any], *, by: str, now_ms: int
     ) -> ChangeNo: ...
+    def settle_cases(self, find: Callable[[str], NamedAlarm | None]) -> int:
+        """Notes from before alarms were named are given the name of what ``find`` has under
+        their id; how many were."""
+        ...

@@ -205,7 +205,6 @@ class SqlRecordsReader:
         return [epcis_event(row) for row in rows[:limit]]
 
     def cases(self, room: RoomId | None = None) -> list[Mapping[str, Any]]:
-        """``{"fact_id", "room", "said": {...}, "by", "recorded_at_ms", "m"}``, newest first."""
         query = select(t.case_notes)
         if room is not None:
             query = query.where(t.case_notes.c.room == room)

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = "0004"  # the migration that ends here; readers wait for it
+VERSION = "0005"  # the migration that ends here; readers wait for it
 
 metadata = MetaData()
 
@@ -271,8 +271,11 @@ case_notes = Table(
     "case_notes",
     metadata,
     Column("m", Integer, ForeignKey("changes.m"), primary_key=True, autoincrement=False),
-    Column("fact_id", String, nullable=False),
+    Column("fact_id", String, nullable=False),  # what the alarm was called then
     Column("room", String, ForeignKey("rooms.id"), nullable=False),
+    Column("code", String),  # these three name it; null in notes that are yet to be settled
+    Column("from_ms", BigInteger),
+    Column("to_ms", BigInteger),
     Column("said", JSON, nullable=False),
     Column("by", String, nullable=False),
     Column("recorded_at_ms", BigInteger, nullable=False),

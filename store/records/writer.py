@@ -29,6 +29,7 @@ from store.records.ports import (
     DrillPlan,
     Duty,
     Lot,
+    NamedAlarm,
     Person,
     Region,
     Room,
@@ -373,31 +374,53 @@ class SqlRecords(SqlRecordsReader):
         return self._write(lambda c: capture.capture(c, events, by=by, now_ms=now_ms))
 
     def say_of_case(
-        self, fact_id: str, room: RoomId, said: Mapping[str, Any], *, by: str, now_ms: int
+        self, alarm: NamedAlarm, said: Mapping[str, Any], *, by: str, now_ms: int
     ) -> ChangeNo:
-        checks.text("fact_id", fact_id)
+        checks.text("alarm", alarm.id)
         checks.case(said)
         n = t.case_notes.c
 
         def work(c: Connection) -> ChangeNo:
-            _need(c, t.rooms, "room", room)
+            _need(c, t.rooms, "room", alarm.room)
             before = c.execute(
                 select(t.case_notes)
-                .where(n.fact_id == fact_id, n.by == by)
+                .where(n.room == alarm.room, n.code == alarm.code, n.by == by)
+                .where(n.from_ms < alarm.to_ms, n.to_ms > alarm.from_ms)
                 .order_by(n.m.desc())
                 .limit(1)
             ).first()
             if before is not None and before.said == dict(said):
                 return ChangeNo(before.m)
-            m = record(c, "case", fact_id, by, now_ms)
+            m = record(c, "case", alarm.id, by, now_ms)
             c.execute(
                 insert(t.case_notes).values(
-                    m=m, fact_id=fact_id, room=room, said=dict(said), by=by, recorded_at_ms=now_ms
+                    m=m, fact_id=alarm.id, said=dict(said), by=by, recorded_at_ms=now_ms,
+                    **_name(alarm),
                 )
-            )
+            )  # fmt: skip
             return m
 
         return self._write(work)
+
+    def settle_cases(self, find: Callable[[str], NamedAlarm | None]) -> int:
+        n = t.case_notes.c
+        with self._engine.connect() as connection:
+            unnamed = connection.scalars(select(n.fact_id).distinct().where(n.code.is_(None))).all()
+        found = {id: alarm for id in unnamed if (alarm := find(id)) is not None}
+
+        def work(c: Connection) -> int:
+            for id, alarm in found.items():
+                mine = (n.fact_id == id) & n.code.is_(None)
+                c.execute(update(t.case_notes).where(mine).values(**_name(alarm)))
+            return len(found)
+
+        return self._write(work) if found else 0
+
+
+def _name(alarm: NamedAlarm) -> dict[str, Any]:
+    return {
+        "room": alarm.room, "code": alarm.code, "from_ms": alarm.from_ms, "to_ms": alarm.to_ms,
+    }  # fmt: skip
 
 
 def _need(c: Connection, table: Table, field: str, id: str) -> Any:

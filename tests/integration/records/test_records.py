@@ -25,7 +25,7 @@ from store.records import (
     open_records,
     open_records_reader,
 )
-from store.records.ports import Duty, Person, Region, Room, Site
+from store.records.ports import Duty, NamedAlarm, Person, Region, Room, Site
 from store.records.schema import VERSION, metadata
 from tests.support.lots import (
     AIR,
@@ -43,6 +43,7 @@ from tests.support.lots import (
 PAPERS = Papers(AIR, NOON_MS, "SN-1", "CAL-7", date(2027, 5, 31), Decimal("-0.20"), 900)
 WANG = Person(PersonId("wang"), "王", "+8613800000001", "zh")
 SAID: dict[str, Any] = {"by": "u1", "now_ms": NOON_MS}
+ALARM = NamedAlarm("f1", ROOM, "CRIT_HIGH", NOON_MS, NOON_MS + HOUR_MS)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ Change = Callable[[SqlRecords], Any]
         lambda r: r.put_papers(PAPERS, **SAID),
         lambda r: r.add_check("k1", AIR, Check(NOON_MS, 410, 400), **SAID),
         lambda r: r.add_lot(strawberries(), **SAID),
-        lambda r: r.say_of_case("f1", ROOM, {"cause": "door"}, **SAID),
+        lambda r: r.say_of_case(ALARM, {"cause": "door"}, **SAID),
         lambda r: r.capture([move("put_in", NOON_MS)], **SAID),
     ],
     ids=[
@@ -157,8 +158,8 @@ def test_saying_the_same_thing_twice_is_one_change(records: SqlRecords, change: 
         (lambda r: r.add_lot(replace(strawberries(), commodity="moonfruit"), **SAID), "commodity"),
         (lambda r: r.add_lot(replace(strawberries(), quantity_kg="NaN"), **SAID), "quantity_kg"),
         (lambda r: r.add_lot(replace(strawberries(), code="short"), **SAID), "code"),
-        (lambda r: r.say_of_case("f", ROOM, {"mood": "bad"}, **SAID), "mood"),
-        (lambda r: r.say_of_case("f", ROOM, {"disposition": {"l": "eat"}}, **SAID), "disposition.l"),
+        (lambda r: r.say_of_case(ALARM, {"mood": "bad"}, **SAID), "mood"),
+        (lambda r: r.say_of_case(ALARM, {"disposition": {"l": "eat"}}, **SAID), "disposition.l"),
         (lambda r: r.capture([{"type": "ObjectEvent"}], **SAID), "events[0]"),
         (lambda r: r.put_person(WANG, by="", now_ms=0), "by"),
     ],

@@ -20,6 +20,7 @@ from store.memory import MemoryStore
 from store.ports import AdmittedBatch, BatchId
 from store.records import SqlRecords
 from store.records.ports import Site
+from store.words import named
 from tests.support.batches import columns
 from tests.support.lots import (
     AIR,
@@ -213,7 +214,8 @@ def test_a_critical_alarm_during_the_stay_fails_and_its_release_needs_attention(
     ]
 
     said = {"cause": "door", "disposition": {LOT: "release"}, "closed": True}
-    trace.records.say_of_case(fact, ROOM, said, **SAID)
+    alarm = named(trace.facts.fact(fact)[-1], NOON_MS)
+    trace.records.say_of_case(alarm, said, **SAID)
     trace.settle()
 
     assert trace.versions()[1:] == [(2, "judgement", "attention")]
