@@ -1,19 +1,23 @@
 # make demo    the whole thing, with a story in it     make test    every check
 # make setup   .venv alone                             make bench   the numbers, measured here
+# make faults  break a running system, again and again (ROUNDS=1000 for an hour; taken up where it ended)
 #
 # Needs from the system: python3 (3.11 to 3.13), python3-venv, make.
 
 PYTHON ?= python3
 PIP := -m pip --disable-pip-version-check --no-input
 DEMO_DATA ?= demo-data
+ROUNDS ?= 50
+SEED ?= 2026
+FAULTS ?= faults.json
 # Files in the order of their names: the long ones of tests/e2e and tests/fault begin first.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo setup channels test bench format lint types layers tests clean system
+.PHONY: demo setup channels test bench faults format lint types layers tests clean system
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+	@sed -n '1,5s/^# \{0,1\}//p' Makefile
 
 demo: .venv/.installed
 	.venv/bin/coldtrail demo --data $(DEMO_DATA)
@@ -43,6 +47,9 @@ tests: .venv-dev/.installed
 
 bench: .venv-dev/.installed
 	.venv-dev/bin/python -m bench
+
+faults: .venv-dev/.installed
+	.venv-dev/bin/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --state $(FAULTS)
 
 clean:
 	rm -rf .venv .venv-dev .mypy_cache .ruff_cache .pytest_cache .hypothesis

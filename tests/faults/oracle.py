@@ -27,10 +27,11 @@ import msgspec
 from alerts.room_watch import AHEAD_MS
 from domain import admission
 from domain.decision import Notice, PersonState
-from domain.incident import Known
+from domain.incident import LIMIT_CODES, Known
 from domain.judgement import Action, Asked, Fact, Flag, Judgement, Pause, Rule
 from domain.quantity import QUANTITIES
 from domain.reading import CONFLICT, NOT_VALID, Columns, ProbeId, Series, winner
+from domain.retelling import SAMPLES
 from domain.room import judge
 from store.sqlite.spans import unpack
 from tests.faults.sent import Key, Ledger, RoomSaid
@@ -49,23 +50,32 @@ def violations(
 ) -> list[str]:
     """Empty when all laws hold. ``full``: also those whose check takes seconds: alarms by the
     rules, InfluxDB point by point, hourly sums, and what the api says of all this."""
+    broken = by_law(data, sent, influx_url=influx_url, api=api, full=full)
+    return [sentence for sentences in broken.values() for sentence in sentences]
+
+
+def by_law(
+    data: Path, sent: Ledger, *, influx_url: str | None, api: System | None, full: bool
+) -> dict[str, list[str]]:
+    """The broken laws by name, each with its sentences."""
     if not (data / "server" / "readings.db").exists():
-        return ["there is no server/readings.db"]
+        return {"readings": ["there is no server/readings.db"]}
     with Store.of(data) as store:
-        found = [
-            *readings(store, sent),
-            *arrivals(store),
-            *ledger(store, outboxes(data)),
-            *cursors(data, store),
-            *told(data, sent),
-        ]
+        laws: dict[str, Iterable[str]] = {
+            "readings": readings(store, sent),
+            "arrivals": arrivals(store),
+            "batches": ledger(store, outboxes(data)),
+            "followers": cursors(data, store),
+            "told": told(data, sent),
+        }
         if full:
-            found += [*sums(store), *alarms(data, sent)]
+            laws |= {"sums": sums(store), "alarms": alarms(data, sent)}
             if influx_url is not None:
-                found += in_influx(store, influx_url)
+                laws["influx"] = in_influx(store, influx_url)
             if api is not None:
-                found += by_api(store, api)
-    return found
+                laws["api"] = by_api(store, api)
+        found = {law: list(sentences) for law, sentences in laws.items()}
+    return {law: sentences for law, sentences in found.items() if sentences}
 
 
 def few(found: Iterable[str]) -> Iterator[str]:
@@ -732,6 +742,7 @@ def _untold(server: Path, tellings: Sequence[Telling], sent: Ledger) -> Iterator
     if not began:
         return
     tell_from_ms = int(began[0][0])
+    old = _stale(server, sent)
     heard: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     about = [one for t in tellings if t.state != "dropped" and t.notice for one in t.notice.about]
     for room, known in [*about, *_held_back(server)]:
@@ -745,8 +756,25 @@ def _untold(server: Path, tellings: Sequence[Telling], sent: Ledger) -> Iterator
         over_ms = 1 << 62 if cleared_ms is None else cleared_ms
         if room not in sent.rooms or over_ms <= tell_from_ms:
             continue
+        if cleared_ms is None and code in LIMIT_CODES and room in old:
+            continue  # told when it is over: an old upload does not ring as if it were now
         if not any(begin < over_ms and end > fired_ms for begin, end in heard[room, code]):
             yield f"nobody heard of {code} of room {room}, fired {rfc3339(fired_ms)}"
+
+
+def _stale(server: Path, sent: Ledger) -> set[str]:
+    """Rooms whose newest sample is not of now."""
+    newest: dict[str, int] = defaultdict(int)
+    for one in sent.readings:
+        if one.quantity in SAMPLES:
+            newest[one.probe] = max(newest[one.probe], one.at_ms)
+    return {
+        room
+        for room, horizon_ms in rows_of(server / "facts.db", "SELECT room, horizon_ms FROM rooms")
+        if room in sent.rooms
+        and max((newest[p] for p in sent.rooms[room].probes), default=0)
+        <= horizon_ms - 3 * sent.rooms[room].interval_s * 1000
+    }
 
 
 class _Spanning(msgspec.Struct):
