@@ -101,7 +101,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         )  # fmt: skip
         system = SystemWatch(
             board, settings.system_path, readings, notices, Rosters(records), settings.owners,
-            now_ms,
+            now_ms, settings.clock_rate,
         )  # fmt: skip
         carriers = Carriers(sender, channels, keep_alive, now_ms, fail)
         told = threading.Event()

@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     push_token_file: str = ""
     owners: list[str] = []  # people who run the platform; none: the highest role that there is
     system_path: str = ""  # folder of the system's own alarms (``store.system_alarms``)
+    clock_rate: float = 1.0  # of a story's clock
     heartbeat_url: str = ""  # asked each minute while readings are judged
 
     def ways(self) -> list[ChannelSettings]:

@@ -61,7 +61,9 @@ class SystemWatch:
         rosters: Rosters,
         owners: Sequence[str],
         now_ms: Callable[[], int],
+        clock_rate: float = 1.0,
     ) -> None:
+        self._rate = clock_rate
         self._board, self._folder = board, folder
         self._readings, self._store, self._rosters = readings, store, rosters
         self._owners, self._now_ms = owners, now_ms
@@ -79,7 +81,7 @@ class SystemWatch:
         if abs(now_ms - self._gateways_ms) >= GATEWAYS_MS:
             self._gateways_ms = now_ms
             self._gateways(now_ms)
-        tellings, known = decide(read(self._folder, now_ms), self._told, now_ms)
+        tellings, known = decide(read(self._folder, now_ms), self._told, now_ms, self._rate)
         if known == self._told:
             return 0
         fresh = [notice for one in tellings for notice in self._notices(one, now_ms)]

@@ -444,6 +444,7 @@ class Installation:
             signing_key_file=str(self.keys / "signing.key"),
             restored_path=str(self.restored),
             system_path=str(self.system),
+            doubts_clock=self.file.clock.rate == 1.0,
         )
 
     def influx_settings(self) -> "ingest.settings.InfluxSettings":
@@ -486,6 +487,7 @@ class Installation:
             owners=a.owners,
             heartbeat_url=a.heartbeat_url,
             system_path=str(self.system),
+            clock_rate=self.file.clock.rate,
             push_port=self.port(5),
             push_token_file=str(self.keys / "push.token"),
         )

@@ -82,9 +82,10 @@ class Telling:
 
 
 def decide(
-    now: Iterable[SystemAlarm], told: Iterable[Told], now_ms: int
+    now: Iterable[SystemAlarm], told: Iterable[Told], now_ms: int, rate: float = 1.0
 ) -> tuple[list[Telling], list[Told]]:
-    """What to tell, and what is known then. A critical one is told again each day."""
+    """What to tell, and what is known then. A critical one is told again each day. ``rate``: of
+    a story's clock; a machine's troubles take a machine's time."""
     current = {(one.code, one.about): one for one in now if one.kind.told}
     known: dict[tuple[str, str], Told] = {}
     news: dict[tuple[str, str], list[Told]] = {}
@@ -94,7 +95,7 @@ def decide(
             continue
         if key in current:
             known[key] = replace(one, gone_ms=None)
-        elif one.gone_ms is None or now_ms - one.gone_ms < GONE_AFTER_MS:
+        elif one.gone_ms is None or now_ms - one.gone_ms < GONE_AFTER_MS * rate:
             known[key] = replace(one, gone_ms=one.gone_ms or now_ms)
         elif kinds()[one.code].over:
             news.setdefault(("clear", one.code), []).append(one)
@@ -103,7 +104,7 @@ def decide(
         if not critical and not by_day(now_ms):
             continue
         before = known.get(key)
-        if before is None and now_ms - alarm.since_ms >= alarm.kind.after_s * 1_000:
+        if before is None and now_ms - alarm.since_ms >= alarm.kind.after_s * 1_000 * rate:
             known[key] = Told(*key, alarm.since_ms, now_ms)
             news.setdefault(("raise", alarm.code), []).append(known[key])
         elif before is not None and critical and now_ms - before.told_ms >= DAY_MS:

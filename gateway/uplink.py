@@ -35,6 +35,7 @@ from wire.batch_v1 import Clock
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+SHORT_S = 5.0  # a connection that ended sooner may have been taken over by a namesake: no race
 FIRST_RESEND_S = 15.0
 LAST_RESEND_S = 300.0
 STATUS_EVERY_S = 30.0
@@ -202,9 +203,12 @@ class Uplink:
                 self._stop.wait(pause_s)
                 continue
             client.loop_start()
+            began_s = monotonic()
             try:
                 if self._serve(client):
                     failures = 0
+                    if monotonic() - began_s < SHORT_S:
+                        self._stop.wait(random.uniform(0.5, 1.5))  # noqa: S311  # jitter
                 else:
                     failures += 1
                     self._stop.wait(min(0.5 * 2**failures, 30.0) * random.uniform(0.5, 1.0))  # noqa: S311  # jitter
@@ -355,6 +359,7 @@ class Uplink:
         log.info("server says hello", extra={"store": hello.store})
         self._in_flight.clear()
         self._attempts.clear()
+        self._status_at_s = 0.0  # first of all the time here, by which the server checks its own
 
     # ---- about itself ------------------------------------------------------------------
 

@@ -6,10 +6,13 @@ again, and the store has it once.
 """
 
 import logging
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from domain.reading import GatewayId
+from domain.server_clock import Heard, judge
+from domain.system_alarm import SERVER
 from ingest.admit import Admitted, Gateway, Rejected, admit, keep_rows, readmit_rows
 from ingest.inbox import Lane, Message
 from ingest.twins import Twins
@@ -41,7 +44,11 @@ class Consumer:
         now_ms: Callable[[], int],
         restored: Sequence[Restored] = (),
         board: Board | None = None,
+        *,
+        doubts_clock: bool = True,
     ) -> None:
+        self._doubts_clock = doubts_clock
+        self._heard: dict[str, Heard] = {}  # the last word of each gateway that trusts its clock
         self._store = store
         self._board = board or Board("", "ingest", now_ms)
         self._restored = restored
@@ -67,6 +74,21 @@ class Consumer:
             touched = self._store_group(lane, messages)
             for gateway in touched:
                 self.send_receipt(gateway)
+        for message in messages:
+            message.acknowledge()
+
+    def suspects_clock(self) -> bool:
+        """True while our own clock is in doubt: then ``consume`` may store no batch, because it
+        would come in at a wrong time. Says so on the board, and which gateways' clocks are far."""
+        verdict = judge(self._heard.values(), _monotonic_ms())
+        words = {one.gateway: f"{one.ahead_ms / 1000:+.0f} s" for one in self._heard.values()}
+        self._board.say("SERVER_CLOCK", SERVER, on=verdict.suspect)
+        self._board.keep("GATEWAY_CLOCK", {f"gateway:{g}": words[g] for g in verdict.far})
+        return verdict.suspect
+
+    def let_pass(self, messages: Sequence[Message]) -> None:
+        """Not stored and not receipted, so their gateways keep them; acknowledged, or the broker
+        would hold back the statuses behind them."""
         for message in messages:
             message.acknowledge()
 
@@ -224,6 +246,15 @@ class Consumer:
             receipt_v1.encode(receipt, known.keys[kid]),
         )
 
+    def _hear_clock(self, gateway: str, clock: status_v1.Clock, retained: bool) -> None:
+        if not self._doubts_clock or retained:
+            return
+        if clock.trusted and clock.now_ms is not None:
+            ahead_ms = clock.now_ms - self._now_ms()
+            self._heard[gateway] = Heard(gateway, ahead_ms, _monotonic_ms())
+        else:
+            self._heard.pop(gateway, None)
+
     def _statuses(self, messages: Sequence[Message]) -> None:
         newest: dict[str, Message] = {}
         for message in messages:
@@ -240,7 +271,12 @@ class Consumer:
                 self._reject(message, Rejected(known.id, error.reason, security=False))
                 continue
             if status.state != "offline":
+                self._hear_clock(known.id, status.clock, message.retained)
                 why = self._twins.speaks(GatewayId(known.id), status.epoch)
                 if why is not None:
                     self._betrayed(GatewayId(known.id), message, why)
             self._store.put_status(GatewayId(known.id), message.payload, self._now_ms())
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -23,11 +23,13 @@ IDLE_S = 0.005  # a group closes when nothing came for so long
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``acknowledge`` is called once, after the message's fate is on disk."""
+    """``acknowledge`` is called once, after the message's fate is on disk. ``retained``: the
+    broker kept it from before, so it says nothing of now."""
 
     topic: str
     payload: bytes
     acknowledge: Callable[[], None]
+    retained: bool = False
 
 
 class Inbox:

@@ -56,7 +56,9 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         restored = read_restored(settings.restored_path)
         board = Board(settings.system_path, "ingest", now_ms)
         gateways = read_gateways(settings.gateways)
-        consumer = Consumer(store, gateways, say, now_ms, restored, board)
+        consumer = Consumer(
+            store, gateways, say, now_ms, restored, board, doubts_clock=settings.doubts_clock
+        )
         configs = _start_configs(settings, restored, say, now_ms, stop)
         hello = hello_v1.encode(hello_v1.Hello(store.store_id, now_ms()))
         folder = wishes(settings.readings_path)
@@ -64,9 +66,13 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         for session in (live, backlog):
             session.start(settings.broker_url, settings.username, password)
         log.info("ingest runs", extra={"store": store.store_id, "n": store.last_arrival()})
+        suspect = False
         try:
             while not stop.is_set():
-                if greet.is_set() and live.ready and backlog.ready:
+                suspected, suspect = suspect, consumer.suspects_clock()
+                if suspected and not suspect:
+                    greet.set()  # what was let pass comes again
+                if greet.is_set() and live.ready and backlog.ready and not suspect:
                     greet.clear()
                     consumer.send_receipts()
                     live.publish(topics.HELLO, hello, retain=False)
@@ -74,7 +80,9 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                         configs.again()
                 board.say("BROKER_AWAY", SERVER, on=not (live.ready and backlog.ready))
                 taken = inbox.take(LOOK_S)
-                if taken is not None:
+                if taken is not None and suspect and taken[0] != "status":
+                    consumer.let_pass(taken[1])
+                elif taken is not None:
                     when_there_is_room(partial(consumer.consume, *taken), stop.wait, board)
                 for id_, reason in fulfil(folder, store, consumer).items():
                     log.info("quarantine retried", extra={"id": id_, "refused": reason})

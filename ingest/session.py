@@ -120,4 +120,6 @@ class Session:
             if qos and connection == self._connection:
                 client.ack(mid, qos)
 
-        self._inbox.put(lane, Message(message.topic, bytes(message.payload), acknowledge))
+        self._inbox.put(
+            lane, Message(message.topic, bytes(message.payload), acknowledge, message.retain)
+        )

@@ -20,6 +20,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``records_path`` no gateway is told of its rooms; with it, ``signing_key_file`` signs.
     ``restored_path``: how often this server was put back from a backup; may be missing.
     ``system_path``: folder of the system's own alarms (``store.system_alarms``).
+    ``doubts_clock``: compares the gateways' clocks with its own; a story's clock, which may run
+    faster than messages travel, is one for all.
     """
 
     broker_url: str  # mqtt://host:port or mqtts://host:port
@@ -34,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signing_key_file: str = ""
     restored_path: str = ""
     system_path: str = ""
+    doubts_clock: bool = True
 
 
 class InfluxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ class PretendGateway:
 
     def __init__(self, url: str, id_: str = "g1", partition: int = 7) -> None:
         self.receipt: receipt_v1.Receipt | None = None
+        self._said: mqtt.MQTTMessageInfo | None = None
         self.hellos: list[hello_v1.Hello] = []
         self._topics = topics.batch(partition, id_, "live"), topics.batch(partition, id_, "backlog")
         self._status = topics.status(partition, id_)
@@ -58,7 +59,11 @@ class PretendGateway:
         self._client.publish(topic, payload, qos=1)
 
     def status(self, payload: bytes) -> None:
-        self._client.publish(self._status, payload, qos=1, retain=True)
+        self._said = self._client.publish(self._status, payload, qos=1, retain=True)
+
+    def settled(self) -> None:
+        """The broker has the last status."""
+        wait_until(lambda: self._said is not None and self._said.is_published(), 10, "it is there")
 
     def through(self, epoch: str) -> int:
         """Up to which seq the last receipt names everything."""
