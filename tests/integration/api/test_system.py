@@ -1,0 +1,89 @@
+"""What is the matter with the system itself, on pages, in the api, and as readiness."""
+
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from api.settings import Settings
+from store.connect import open_readings
+from store.facts import open_facts
+from store.notices import open_notices
+from store.system_alarms import Board
+from tests.integration.api.county import BEARER, empty, served
+from tests.support.console_county import NOW_MS
+from traceability.database import open_trace
+
+HOUR_MS = 3_600_000
+
+
+def now_ms() -> int:
+    return NOW_MS
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Every store is there, so that nothing else keeps it from being ready."""
+    made = empty(tmp_path)
+    open_readings(made.readings_path, write=True).close()
+    open_facts(made.facts_path).close()
+    open_notices(made.notices_path).close()
+    open_trace(made.trace_path).close()
+    return msgspec.structs.replace(made, system_path=str(tmp_path / "system"))
+
+
+def page(client: httpx.Client, path: str, lang: str) -> str:
+    answer = client.get(path, params={"lang": lang}, headers=BEARER)
+    answer.raise_for_status()
+    return answer.text
+
+
+def test_a_part_that_does_not_do_its_job_is_named_with_its_reason(settings: Settings) -> None:
+    ingest = Board(settings.system_path, "ingest", now_ms)
+    influx = Board(settings.system_path, "influx", now_ms)
+    with served(settings) as client:
+        assert client.get("/readyz").json()["ready"] is True
+        influx.say("INFLUX_AWAY", "part:influx", on=True)
+        of_all = client.get("/readyz")
+        assert of_all.status_code == 200  # nobody goes untold for want of a chart
+        assert of_all.json()["parts"]["influx"] == {"ready": False, "reasons": ["INFLUX_AWAY"]}
+        assert client.get("/readyz/influx").status_code == 503
+
+        ingest.say("SERVER_CLOCK", "server", on=True)
+        of_all = client.get("/readyz")
+        assert of_all.status_code == 503
+        assert of_all.json()["parts"]["ingest"] == {"ready": False, "reasons": ["SERVER_CLOCK"]}
+        assert client.get("/readyz/ingest").json()["reasons"] == ["SERVER_CLOCK"]
+        ingest.say("SERVER_CLOCK", "server", on=False)
+        assert client.get("/readyz").status_code == 200
+
+
+def test_the_front_page_and_the_pipeline_say_what_to_do_in_both_languages(
+    settings: Settings,
+) -> None:
+    ingest = Board(settings.system_path, "ingest", now_ms)
+    ingest.say("DUPLICATE_GATEWAY", "gateway:gw1", on=True, for_ms=HOUR_MS)
+    ingest.say("BROKER_AWAY", "server", on=True)
+    with served(settings) as client:
+        for path in ("/", "/pipeline"):
+            zh, en = page(client, path, "zh"), page(client, path, "en")
+            assert "网关gw1" in zh
+            assert "停掉其中一台" in zh
+            assert "gateway gw1" in en
+            assert "Stop one of them" in en
+            assert "`" not in en.split("<main")[1]
+        assert "未在工作" in page(client, "/pipeline", "zh")
+        assert "not ready" in page(client, "/pipeline", "en")
+
+
+def test_programs_get_each_with_its_level_and_since_when(settings: Settings) -> None:
+    Board(settings.system_path, "alerts", now_ms).keep("GATEWAY_FULL", {"gateway:gw1": "full"})
+    with served(settings) as client:
+        said = client.get("/api/v1/pipeline", headers=BEARER).json()["system_alarms"]
+        metrics = client.get("/metrics", headers=BEARER).text
+
+    assert [(one["code"], one["level"], one["about"], one["since"]) for one in said] == [
+        ("GATEWAY_FULL", "critical", "gateway:gw1", NOW_MS)
+    ]
+    assert 'coldtrail_system_alarms{level="critical"} 1.0' in metrics
