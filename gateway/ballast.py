@@ -20,23 +20,28 @@ class Ballast:
 
     def hold(self) -> bool:
         """Take the space, where the disk has it twice; True while it is held."""
-        if self._path.exists():
+        if not self.missing():
             return True
         if self._free() < 2 * self._size:
             return False
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            os.posix_fallocate(handle, 0, self._size)
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(handle, 0, self._size)
+            finally:
+                os.close(handle)
         except OSError:
             self.release()
             return False
-        finally:
-            os.close(handle)
         return True
 
     def missing(self) -> int:
-        """Bytes that are not held and should be: no room for readings."""
-        return 0 if self._path.exists() else self._size
+        """Bytes that are not held and should be: no room for readings. A process that died while
+        it took them left a file that is too short."""
+        try:
+            return max(self._size - self._path.stat().st_size, 0)
+        except FileNotFoundError:
+            return self._size
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)

@@ -119,6 +119,7 @@ class LocalAlarms:
         self._now_ms, self._clock = now_ms, clock
         self._path = Path(settings.alarms_file)
         self._memory = memory.load(self._path)
+        self._forgetful = False  # there was no room to write it down
         self._modem: Modem | None = None
         if settings.sms_folder:
             self._modem = Modem(Path(settings.sms_folder), self._on_reply, now_ms)
@@ -228,7 +229,7 @@ class LocalAlarms:
         self._report_acks(acks, now_ms)
         self._ring()
         self._tell(now_ms)
-        if self._memory != before:
+        if self._memory != before or self._forgetful:
             self._save()
         if concerned or touched or now_ms - self.view.at_ms not in range(VIEW_EVERY_MS):
             self.view = self._view_now(now_ms)
@@ -448,7 +449,11 @@ class LocalAlarms:
         try:
             memory.save(self._path, self._memory)
         except OSError as error:
-            log.warning("local alarms are not remembered", extra={"error": str(error)})
+            if not self._forgetful:
+                log.warning("local alarms are not remembered", extra={"error": str(error)})
+            self._forgetful = True
+        else:
+            self._forgetful = False
 
     # ---- the page --------------------------------------------------------------------------
 

@@ -195,7 +195,10 @@ class Outbox:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
         self._ballast.release_if_needed()
-        self._db = _open(path)
+        try:
+            self._db = _open(path)
+        except (apsw.FullError, apsw.IOError, apsw.CantOpenError, OSError) as error:
+            raise Full(f"{path} cannot be opened: {error}") from error
         self._epochs: dict[str, _Epoch] = {}
         self._waiting: dict[int, Waiting] = {}
         self._parked: dict[tuple[str, int], str] = {}

@@ -241,12 +241,13 @@ def _about_itself(state: State, *, zh: bool) -> str:
         link = ("off", f"断网{minutes}分钟", f"No link for {minutes} min")
     rows = [link]
     if state.readings_waiting:
-        n, hours = state.readings_waiting, state.full_in_h
-        full_zh = f"，约{_hours(hours)}后存满" if hours is not None else ""
-        full_en = f", full in {_hours(hours, zh=False)}" if hours is not None else ""
-        rows.append(("", f"{n}条读数待传{full_zh}", f"{n} readings waiting{full_en}"))
+        n = state.readings_waiting
+        rows.append(("", f"{n}条读数待传", f"{n} readings waiting"))
     else:
         rows.append(("ok", "读数都已送到", "All readings delivered"))
+    if state.full_in_h is not None and not state.full:
+        left_zh, left = _hours(state.full_in_h), _hours(state.full_in_h, zh=False)
+        rows.append(("", f"约{left_zh}后存满", f"Full in {left} at this rate"))
     if state.full:
         rows.append(("off", "存满了：新读数留在探头里", "Full: new readings stay with the probes"))
     if not state.clock_trusted:

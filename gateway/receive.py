@@ -8,6 +8,9 @@ late one would acknowledge a stranger's message.
 Once there is no room, the connection is dropped and nothing is acknowledged; the broker
 keeps what it holds for this session, and the gateway comes back when there is room.
 
+When nothing has come for a while a message of our own is sent through the broker. One whose
+store has failed brings it never back, though it answers everything else: it is started anew.
+
 What comes another way (HTTP, a poller) takes the same queue, and is answered at the same
 moment.
 """
@@ -52,6 +55,8 @@ IDLE_CUT_EVERY_S = 60.0  # while nobody listens, small batches would only cost
 FULL_RETRY_S = 5.0
 CHARGE_RETRY_S = 1.0
 SENTINEL_RETRY_S = 2.0
+DEAF_AFTER = 6  # so many of our own messages did not come back: it does not. It cuts the
+# connection after 5 s without a success (measured), so they go over several
 HAND_IN_S = 30.0
 RETRY_S = 1.0
 RETRY_AT_ONCE = 50
@@ -289,10 +294,12 @@ class Receiver:
         now_ms: Callable[[], int],
         clock: Callable[[], Clock],
         cut_every_s: float,
+        quiet_s: float,
         linked: Callable[[], bool],
         on_kept: Callable[[list[Row]], None],
         on_cut: Callable[[list[Waiting]], None],
         take_charge: Callable[[], None],
+        start_broker_anew: Callable[[], None],
         stop: threading.Event,
         users_changed: Callable[[], bool],
         foreign: Sequence[decoders.Decoder] = (),
@@ -302,9 +309,11 @@ class Receiver:
         self._now_ms = now_ms
         self._clock = clock
         self._cut_every_s = cut_every_s
+        self._quiet_s = quiet_s
         self._linked = linked
         self._on_kept, self._on_cut = on_kept, on_cut
         self._take_charge = take_charge
+        self._start_broker_anew = start_broker_anew
         self._users_changed = users_changed
         self._offsets = Offsets(offsets_file)
         self._retry_at_s = monotonic()
@@ -317,10 +326,14 @@ class Receiver:
         self._sentinel = ""
         self._caught_up = False
         self._announce_at_s = monotonic()
+        self._heard_s = monotonic()  # when the broker last brought something
+        self._unanswered = 0  # of our own messages, since it last brought something
+        self._deaf = False  # it did not bring it
         self._subscribed = threading.Event()
         self._charged = False
         self._cut_at_s = monotonic()
         self._charge_at_s = monotonic()
+        self._room_at_s = 0.0
         self.full = False
         self._address = urlsplit(url)
         self._client = mqtt.Client(
@@ -345,6 +358,7 @@ class Receiver:
                 self._charge()
                 self._announce()
                 self._try_again()
+                self._look_for_room()
         finally:
             self._inbox.close()
             self._client.disconnect()
@@ -429,10 +443,27 @@ class Receiver:
     def _announce(self) -> None:
         """Send this connection's sentinel through the same queue that the devices' messages
         take: what comes before it was waiting, so its arrival is not now."""
-        if self._caught_up or not self._sentinel or monotonic() < self._announce_at_s:
+        now_s = monotonic()
+        quiet = now_s - self._heard_s > self._quiet_s
+        if not self._sentinel or now_s < self._announce_at_s or (self._caught_up and not quiet):
             return
-        self._announce_at_s = monotonic() + SENTINEL_RETRY_S
+        self._announce_at_s = now_s + SENTINEL_RETRY_S
+        if self._unanswered >= DEAF_AFTER:
+            self._end_deafness()
+            return
+        self._unanswered += 1
         self._client.publish(self._sentinel, b"", 1)
+
+    def _end_deafness(self) -> None:
+        self._unanswered = 0
+        try:
+            self._start_broker_anew()
+        except Unavailable as error:
+            if not self._deaf:
+                log.error("edge broker keeps nothing", extra={"error": str(error)})  # noqa: TRY400  # the reason says it all
+        else:
+            log.error("edge broker keeps nothing: started anew")
+        self._deaf = True
 
     def _keep_connected(self) -> None:
         """The first connection; paho makes the later ones itself."""
@@ -496,6 +527,17 @@ class Receiver:
             self._on_cut(made)
         return outcomes
 
+    def _look_for_room(self) -> None:
+        """Also while nothing arrives: on a full disk the broker brings nothing, and somebody has to
+        say why."""
+        if monotonic() < self._room_at_s:
+            return
+        self._room_at_s = monotonic() + FULL_RETRY_S
+        try:
+            self._outbox.make_room(self._now_ms(), self._clock())
+        except Full as error:
+            self._wait_for_room(error)
+
     def _wait_for_room(self, error: Full) -> None:
         log.error("outbox is full: nothing is acknowledged", extra={"error": str(error)})
         self.full = True
@@ -506,6 +548,7 @@ class Receiver:
             try:
                 self._commit([], cut=self._outbox.pending() > 0)
                 self._outbox.make_room(self._now_ms(), self._clock())
+                self._outbox.save()  # and holds its ballast again, before readings take the room
             except Full:
                 continue
             self.full = False
@@ -554,6 +597,10 @@ class Receiver:
         self._subscribed.set()
 
     def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if message.qos:  # what is not kept by the broker proves nothing of its store
+            self._heard_s = monotonic()
+            self._unanswered = 0
+            self._deaf = False
         if message.topic.startswith(self._sentinels):
             self._caught_up = self._caught_up or message.topic == self._sentinel
             client.ack(message.mid, message.qos)

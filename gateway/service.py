@@ -20,9 +20,9 @@ from gateway import device_http, devices, edge_broker, keys, lan
 from gateway.config import Configured
 from gateway.decoders import foreign
 from gateway.local_alarms import LocalAlarms
-from gateway.outbox import Outbox, Sealer
+from gateway.outbox import Full, Outbox, Sealer
 from gateway.page import Page, State
-from gateway.receive import Receiver
+from gateway.receive import FULL_RETRY_S, Receiver
 from gateway.settings import Settings
 from gateway.uplink import Uplink
 from wire.batch_v1 import Clock
@@ -47,16 +47,33 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         if keys.ensure_signing_key(Path(settings.key_file)):
             log.info("signing key made")
         key = keys.tag_key(Path(settings.tag_key_file))
-        with Outbox(
-            Path(settings.outbox_path),
-            Sealer(settings.id, settings.kid, key),
-            limit_bytes=settings.limit_bytes,
-            disk_reserve_bytes=settings.disk_reserve_bytes,
-        ) as outbox:
+        opened = _open(settings, key, stop)
+        if opened is None:
+            return
+        with opened as outbox:
             halt = threading.Event()
             parts = _parts(settings, outbox, key, now_ms, halt)
             gc.freeze()  # what is loaded now lives as long as the process
             _run_until(stop, halt, parts)
+
+
+def _open(settings: Settings, key: bytes, stop: threading.Event) -> Outbox | None:
+    """As soon as there is room to open it; None: told to stop before that."""
+    told = False
+    while True:
+        try:
+            return Outbox(
+                Path(settings.outbox_path),
+                Sealer(settings.id, settings.kid, key),
+                limit_bytes=settings.limit_bytes,
+                disk_reserve_bytes=settings.disk_reserve_bytes,
+            )
+        except Full as error:
+            if not told:
+                log.error("disk full: nothing is acknowledged", extra={"error": str(error)})  # noqa: TRY400  # the reason says it all
+            told = True
+        if stop.wait(FULL_RETRY_S):
+            return None
 
 
 def _modbus(
@@ -165,10 +182,12 @@ def _parts(
         now_ms=now_ms,
         clock=clock,
         cut_every_s=settings.cut_every_s,
+        quiet_s=settings.edge_quiet_s,
         linked=uplink.linked,
         on_kept=alarms.arrived if alarms else lambda _rows: None,
         on_cut=lambda _batches: uplink.wake(),
         take_charge=lambda: _take_charge(settings),
+        start_broker_anew=lambda: _start_broker_anew(settings),
         users_changed=devices.Watch(settings).changed,
         stop=halt,
         foreign=foreign.load(),
@@ -207,6 +226,13 @@ def _take_charge(settings: Settings) -> None:
             api,
             devices.users(settings),
         )
+
+
+def _start_broker_anew(settings: Settings) -> None:
+    if not settings.edge_broker_pid_file:
+        raise edge_broker.Unavailable("it is not ours")
+    home = Path(settings.edge_users_file or settings.edge_broker_pid_file).parent
+    edge_broker.start_anew(Path(settings.edge_broker_pid_file), home)
 
 
 def _small() -> None:

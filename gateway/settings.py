@@ -42,8 +42,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_bytes_live: int = 1 << 18
     window_bytes_backlog: int = 1 << 17
     limit_bytes: int = 2 << 30
-    disk_reserve_bytes: int = 256 << 20
+    disk_reserve_bytes: int = 320 << 20  # left free: the edge broker's stream, and some
     edge_stream_bytes: int = 256 << 20  # cap of the edge broker's message stream
+    edge_quiet_s: float = 60.0  # nothing came for so long: does the edge broker still keep?
     offsets_file: str = ""  # hours by which devices' local time is ahead of UTC
     modbus_file: str = ""  # controllers to ask, and their registers; "" where there are none
     lan_page_port: int = 0  # 0: nothing is served

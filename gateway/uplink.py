@@ -45,6 +45,7 @@ EVICT_EVERY_S = 3_600.0
 HELLO_EVERY_S = 2.0
 RATE_OVER_S = 600.0
 FILL_EVERY_S = 30.0
+FAR_H = 10_000.0  # more than a year is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +104,20 @@ class StorePin:
 
 
 class FillRate:
-    """Hours until the outbox is full of what has no receipt, from how that grew lately."""
+    """Hours until there is no room for readings, from how it shrank lately: by what has no
+    receipt, or by whatever else fills the disk."""
 
     def __init__(self) -> None:
         self._seen: list[tuple[float, int]] = []
 
-    def hours_left(self, at_s: float, used: int, limit: int) -> float | None:
-        self._seen = [(s, u) for s, u in self._seen if s >= at_s - RATE_OVER_S]
-        self._seen.append((at_s, used))
+    def hours_left(self, at_s: float, room: int) -> float | None:
+        self._seen = [(s, r) for s, r in self._seen if s >= at_s - RATE_OVER_S]
+        self._seen.append((at_s, room))
         then_s, then = self._seen[0]
-        if at_s - then_s < STATUS_EVERY_S or used <= then:
+        if at_s - then_s < STATUS_EVERY_S or room >= then:
             return None
-        return round((limit - used) / (used - then) * (at_s - then_s) / 3_600, 1)
+        hours = max(room, 0) / (then - room) * (at_s - then_s) / 3_600
+        return round(hours, 1) if hours < FAR_H else None
 
 
 class Uplink:
@@ -161,6 +164,7 @@ class Uplink:
         self._evict_at_s = monotonic()
         self._was_full = False
         self._receipt_refused = ""
+        self._unkept: bytes | None = None  # a config that found no room on the disk
         self._answered_s = monotonic()
         self._fill_at_s = 0.0
         self.full_in_h: float | None = None
@@ -295,9 +299,13 @@ class Uplink:
             log.error("receipt that our server did not make", extra={"reason": error.reason})  # noqa: TRY400
             self._refuse_receipt(error.reason)
             return
-        if not self._pin.accepts(receipt.store) and not self._followed(receipt):
-            log.error("receipt of another store, ignored", extra={"store": receipt.store})
-            self._refuse_receipt("another store")
+        try:
+            if not self._pin.accepts(receipt.store) and not self._followed(receipt):
+                log.error("receipt of another store, ignored", extra={"store": receipt.store})
+                self._refuse_receipt("another store")
+                return
+        except OSError as error:  # no room to remember whose it is: not counted before that
+            log.warning("the server's store is not remembered", extra={"error": str(error)})
             return
         try:
             done = self._outbox.apply(receipt)
@@ -318,8 +326,13 @@ class Uplink:
             self._status_at_s = 0.0
 
     def _on_config(self, payload: bytes) -> None:
+        unkept, self._unkept = self._unkept, None
         try:
             config = self._configured.offer(payload)
+        except OSError as error:  # no room: held and tried again, what was held before counts
+            self._unkept = payload
+            if unkept is None:
+                log.warning("config not kept", extra={"error": str(error)})
         except Refused as error:
             log.error("config refused", extra={"reason": str(error)})  # noqa: TRY400
             now_ms = self._now_ms()
@@ -406,10 +419,12 @@ class Uplink:
         if at_s >= self._fill_at_s:
             self._fill_at_s = at_s + FILL_EVERY_S
             backlog, level = self._outbox.backlog(), self._outbox.level()
-            self.full_in_h = self._rate.hours_left(at_s, backlog.bytes, level.limit)
+            self.full_in_h = self._rate.hours_left(at_s, level.limit - backlog.bytes)
         if at_s >= self._save_at_s:
             self._save_at_s = at_s + SAVE_EVERY_S
             self._outbox.save()
+            if self._unkept is not None:
+                self._on_config(self._unkept)
         if at_s >= self._evict_at_s:
             gone = self._outbox.evict(self._now_ms())
             self._evict_at_s = at_s + (1.0 if gone else EVICT_EVERY_S)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,22 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path, leave_bytes: int = 0) -> Path:
+    """Somebody else's file, which leaves so much free on the folder's file system, at one instant
+    at least: who gives room back meanwhile has it again."""
+    path = folder / "somebody-elses"
+    with path.open("ab") as file:
+        while (more := free_bytes(folder) - leave_bytes) > 0:
+            with suppress(OSError):  # somebody was faster: look again
+                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), more)
+    return path
+
+
+def free_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def free_port() -> int:

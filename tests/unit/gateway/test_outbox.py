@@ -337,6 +337,18 @@ def test_ballast_is_held_while_there_is_room_and_given_up_when_there_is_none(
     assert not Ballast(tmp_path / "outbox.ballast", 1 << 60).hold()
 
 
+def test_a_ballast_that_a_death_left_too_short_is_taken_in_full(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.ballast"
+    path.touch()
+    ballast = Ballast(path, 1 << 20)
+    assert ballast.missing() == 1 << 20
+
+    assert ballast.hold()
+
+    assert path.stat().st_size == 1 << 20
+    assert ballast.missing() == 0
+
+
 def noise(at: int, n: int) -> list[Row]:
     """A batch's worth that no compression makes small."""
     return [row(at + i, (i * 7919 + n * 104729) % 65536) for i in range(600)]

@@ -1,0 +1,185 @@
+"""Disks that fill up while readings flow: at the gateway, at the edge broker, at the server.
+
+Real processes on a small file system in memory, which somebody else's file fills to the last
+byte and leaves again. Nobody touches a process: what was acknowledged is stored, what was not
+is sent again, and everything goes on.
+"""
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.ballast import SIZE as BALLAST_BYTES
+from tests.integration.gateway.rig import Device, Rig, Server, now_ms, running
+from tests.support.servers import fill, free_port, small_disk, wait_until
+
+pytestmark = [pytest.mark.server, pytest.mark.fault]
+
+TOPIC = "devices/store/readings"
+START_MS = now_ms() - 86_400_000
+
+
+def pack(number: int, readings: int = 60) -> bytes:
+    """Readings that no other pack has."""
+    first = START_MS + number * 1_000 * readings
+    return json.dumps(
+        [
+            {
+                "n": "temperature",
+                "v": (number * 7 + i) % 2_000 / 100,
+                "t": (first + i * 1_000) / 1000,
+            }
+            for i in range(readings)
+        ]
+    ).encode()
+
+
+class Sender:
+    """A device that goes on sending, whatever is acknowledged."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self.sent = 0
+
+    def send(self, packs: int) -> None:
+        for _ in range(packs):
+            self._device.send(self.sent, TOPIC, pack(self.sent))
+            self.sent += 1
+
+    @property
+    def acknowledged(self) -> int:
+        return len(self._device.acknowledged)
+
+    def all_acknowledged(self) -> bool:
+        return self.acknowledged == self.sent
+
+
+def page(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/?lang=en", timeout=5) as answer:
+        text: bytes = answer.read()
+        return text.decode()
+
+
+@contextmanager
+def edge_kept_running(rig: Rig) -> Iterator[None]:
+    """What a supervisor does for the edge broker."""
+    stop = threading.Event()
+
+    def keep() -> None:
+        while not stop.wait(0.1):
+            if rig.edge.ended:
+                rig.edge.start()
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def same_as_sent(server: Server, sender: Sender) -> bool:
+    return {at for _, _, at in server.stored} == {
+        START_MS + i * 1_000 for i in range(sender.sent * 60)
+    }
+
+
+def test_the_gateways_full_disk_costs_no_reading_and_is_left_without_a_hand(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    with (
+        small_disk(tmp_path / "disk", 96) as disk,
+        running(
+            disk, lan_page_port=port, disk_reserve_bytes=12 << 20, edge_stream_bytes=8 << 20
+        ) as (rig, server, device),
+        edge_kept_running(rig),
+    ):
+        sender = Sender(device)
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the device is let in")
+        sender.send(40)
+        wait_until(sender.all_acknowledged, 20, "all is acknowledged")
+        server.deaf = True
+        sender.send(5)
+
+        theirs = fill(disk)  # the logs as well have no room now
+        ballast = disk / "outbox.ballast"
+
+        def released() -> bool:
+            for _ in range(2_000):  # takes at once whatever somebody gives back
+                fill(disk)
+            return not ballast.exists()
+
+        wait_until(released, 20, "the ballast is released")
+
+        def stuck() -> bool:
+            fill(disk)
+            sender.send(2)
+            return sender.sent - sender.acknowledged > 20
+
+        wait_until(stuck, 20, "acknowledgements have stopped")
+        wait_until(lambda: server.statuses[-1].state == "full", 20, "it says so to the server")
+        assert "Full: new readings stay with the probes" in page(port)
+        assert not rig.gateway.ended
+
+        theirs.unlink()
+        server.deaf = False
+        server.hello()
+        wait_until(sender.all_acknowledged, 60, "acknowledgements have resumed")
+        wait_until(lambda: same_as_sent(server, sender), 40, "every reading is stored")
+        wait_until(lambda: ballast.stat().st_size == BALLAST_BYTES, 20, "the ballast is back")
+        assert rig.gateway.log().count("outbox is full") <= 1
+        assert rig.gateway.log().count("outbox has room again") == 1
+        assert server.given_up == 0
+
+
+def test_an_edge_broker_whose_disk_was_full_is_started_anew_and_keeps_what_it_acknowledged(
+    tmp_path: Path,
+) -> None:
+    with (
+        small_disk(tmp_path / "edge-store", 24) as disk,
+        running(tmp_path, edge_stream_bytes=8 << 20, edge_quiet_s=2.0) as (rig, server, device),
+        edge_kept_running(rig),
+    ):
+        sender = Sender(device)
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the device is let in")
+        sender.send(10)
+        wait_until(sender.all_acknowledged, 20, "all is acknowledged")
+
+        def stuck() -> bool:
+            fill(disk)
+            sender.send(2)
+            return sender.sent - sender.acknowledged > 20
+
+        wait_until(stuck, 20, "acknowledgements have stopped")
+        (disk / "somebody-elses").unlink()
+
+        wait_until(sender.all_acknowledged, 60, "acknowledgements have resumed")
+        wait_until(lambda: same_as_sent(server, sender), 40, "every reading is stored")
+        assert "edge broker keeps nothing: started anew" in rig.gateway.log()
+
+
+def test_an_edge_broker_at_its_cap_refuses_and_goes_on_when_the_gateway_is_back(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path, edge_stream_bytes=1 << 20) as (rig, server, device):
+        sender = Sender(device)
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the device is let in")
+        rig.gateway.kill()  # and is away for long
+
+        sender.send(600)
+        wait_until(lambda: "maximum bytes exceeded" in rig.edge.log(), 20, "it is full")
+        assert sender.acknowledged < sender.sent
+        rig.gateway.start()
+
+        wait_until(sender.all_acknowledged, 60, "acknowledgements have resumed")
+        wait_until(lambda: same_as_sent(server, sender), 40, "every reading is stored")
