@@ -140,10 +140,11 @@ class House:
             self.disks[name] = Disk(self.data / name)
             self._mount(self.data / name, megabytes)
         base, influx_port = free_port_base(), free_port()
-        influx_data = self.folder / "influxd"
-        influx_data.mkdir()
-        self._stack.enter_context(influxd(influx_data, influx_port))
         self.influx_url = f"http://127.0.0.1:{influx_port}"
+        self._influx_port = influx_port
+        (self.folder / "influxd").mkdir()
+        self._begin_influxd()
+        self._stack.callback(lambda: self._influxd.close())
         targets = {
             "device": base + settings.EDGE_PORTS, "uplink": base + 1, "ingest": base + 1,
             "influx": influx_port,
@@ -163,6 +164,15 @@ class House:
             else:
                 self._start(self._roles[name])
         self.wait(self._answers if self.earlier else self.system.ready, 90, "the api is ready")
+
+    def _begin_influxd(self) -> None:
+        self._influxd = ExitStack()
+        self._influxd.enter_context(influxd(self.folder / "influxd", self._influx_port))
+
+    def kill_influxd(self) -> None:
+        """-9; it starts again over what it had, and is waited for."""
+        self._influxd.close()
+        self._begin_influxd()
 
     def _answers(self) -> bool:
         """It is not ready while nobody judges."""

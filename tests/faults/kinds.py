@@ -8,6 +8,7 @@ scene's generator, so that a round can be had again.
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -40,6 +41,7 @@ LINKS: Mapping[str, str] = {
     "ingest": "ingest to central broker",
     "influx": "follower to InfluxDB",
 }
+SHORT_BYTES = 32 << 10
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 
@@ -108,6 +110,31 @@ def full_disk(name: str, scene: Scene) -> Iterator[None]:
             scene.house.pause(0.1)
     finally:
         disk.free()
+
+
+@contextmanager
+def short_files(role: str, scene: Scene) -> Iterator[None]:
+    """No file of this role may grow beyond 32 KiB (``RLIMIT_FSIZE``): writing fails as on a broken
+    disk. Whoever ends over it starts again without the limit."""
+    pid = scene.house.pid(role)
+    if pid is None:
+        yield
+        return
+    endless = resource.RLIM_INFINITY
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (SHORT_BYTES, endless))
+    try:
+        yield
+        scene.within(0.2, 1.0)
+    finally:
+        if scene.house.pid(role) == pid:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (endless, endless))
+
+
+@contextmanager
+def kill_influxd(scene: Scene) -> Iterator[None]:
+    scene.within(0, 0.5)
+    scene.house.kill_influxd()
+    yield
 
 
 @contextmanager
@@ -261,7 +288,9 @@ def kinds(*, disks: bool) -> dict[str, Fault]:
         found |= {f"link {name} {mood}": partial(link, name, mood) for mood in moods}
     if disks:
         found |= {f"full disk {name}": partial(full_disk, name) for name in ("server",)}
+    found |= {f"short files {r}": partial(short_files, r) for r in ("gateway", "ingest", "alerts")}
     found |= {
+        "kill InfluxDB": kill_influxd,
         "clock gateway at start": partial(clock_at_start, "gateway"),
         **{f"clock {r} steps": partial(clock_steps, r) for r in ("gateway", "ingest", "alerts")},
         "all killed": partial(all_again, signal.SIGKILL),

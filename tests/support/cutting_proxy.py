@@ -46,7 +46,7 @@ class _Pair:
 
 
 class CuttingProxy:
-    """Listens on ``port`` from the beginning; closed by ``with``. ``passed``: bytes so far."""
+    """Listens on ``port`` from the beginning; closed by ``with``. ``passed``, ``swallowed``: bytes so far."""
 
     def __init__(self, target_port: int, seed: int = 0) -> None:
         self._target = ("127.0.0.1", target_port)
@@ -63,7 +63,7 @@ class CuttingProxy:
         self._pairs: list[_Pair] = []
         self._budget = 0.0
         self._closing = False
-        self.passed = 0
+        self.passed = self.swallowed = 0
         self._thread = threading.Thread(target=self._run, name="cutting-proxy", daemon=True)
         self._thread.start()
 
@@ -158,6 +158,7 @@ class CuttingProxy:
             return
         if way.answers and self._mood == "deaf":
             pair.deaf = True
+            self.swallowed += len(raw)
             return
         way.waiting += raw
 
