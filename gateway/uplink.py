@@ -158,7 +158,7 @@ class Uplink:
         self._in_flight: dict[int, _Flight] = {}
         self._attempts: dict[int, int] = {}
         self._rate = FillRate()
-        self._up = False
+        self._up = self._greeted = False
         self._status_at_s = self._hello_at_s = 0.0
         self._save_at_s = monotonic() + SAVE_EVERY_S
         self._evict_at_s = monotonic()
@@ -241,6 +241,7 @@ class Uplink:
                     case "wake":
                         pass
             if self._up:
+                self._answer_hello()
                 self._tell_status(client)
                 if not self._send_due(client):
                     return was_up
@@ -366,10 +367,16 @@ class Uplink:
         except hello_v1.BadHello as error:
             log.warning("unreadable hello", extra={"reason": error.reason})
             return
-        if monotonic() - self._hello_at_s < HELLO_EVERY_S:
-            return
-        self._hello_at_s = monotonic()
         log.info("server says hello", extra={"store": hello.store})
+        self._greeted = True
+
+    def _answer_hello(self) -> None:
+        """By sending everything again. One right after another is heeded a moment later: what was
+        sent for the one before may have been lost with the server that said it."""
+        if not self._greeted or monotonic() - self._hello_at_s < HELLO_EVERY_S:
+            return
+        self._greeted = False
+        self._hello_at_s = monotonic()
         self._in_flight.clear()
         self._attempts.clear()
         self._status_at_s = 0.0  # first of all the time here, by which the server checks its own

@@ -92,6 +92,7 @@ class Server:
     def __init__(self, port: int, *, store: str = "store-1", key: bytes = KEY) -> None:
         self.store = store
         self.deaf = False  # a server that is down: takes nothing, says nothing
+        self.unheard = 0  # batches that came while it was deaf
         self.refuse: set[int] = set()  # seqs
         self.stored: dict[Key, tuple[int, int]] = {}
         self.headers: list[tuple[Header, str]] = []
@@ -170,6 +171,7 @@ class Server:
             self.statuses.append(status_v1.decode(bytes(message.payload)))
             return
         if self.deaf:
+            self.unheard += 1
             return
         payload = bytes(message.payload)
         header, body = open_batch(payload, lambda _gw, _kid: self._key)

@@ -159,6 +159,21 @@ def test_the_central_broker_killed_loses_nothing(tmp_path: Path) -> None:
         wait_until(lambda: len(server.stored) == 200, 40, "all arrived")
 
 
+def test_a_hello_right_after_another_is_heeded_a_moment_later(tmp_path: Path) -> None:
+    with running(tmp_path) as (rig, server, device):
+        server.deaf = True
+        rig.gateway.start()
+        device.say(1, TOPIC, senml(now_ms(), 4.0))
+        wait_until(lambda: server.unheard == 1, 20, "the reading was sent, and lost")
+        server.hello()
+        wait_until(lambda: server.unheard == 2, 8, "it was sent again, and lost again")
+
+        server.deaf = False
+        server.hello()
+
+        wait_until(lambda: len(server.stored) == 1, 8, "it was sent for the second hello as well")
+
+
 def test_a_backlog_does_not_delay_the_present(tmp_path: Path) -> None:
     with running(tmp_path, window_bytes_backlog=2_000) as (rig, server, device):
         server.deaf = True
