@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults.rounds import Counted, Start
@@ -18,6 +19,7 @@ def main() -> int:
     parser.add_argument("--state", type=Path, help="totals; a run is taken up where it ended")
     parser.add_argument("--only", metavar="SEED:ROUND[-ROUND]", help="these alone, in a new system")
     parser.add_argument("--report", type=Path, metavar="FILE", help="print a state as a table")
+    parser.add_argument("--kind", action="append", help="of fault: only these (with --only)")
     given = parser.parse_args()
     try:
         if given.report:
@@ -30,7 +32,7 @@ def main() -> int:
     if given.only:
         seed, _, span = given.only.partition(":")
         first, _, last = span.partition("-")
-        return _only(int(seed), int(first), int(last or first))
+        return _only(int(seed), int(first), int(last or first), given.kind or ())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # and take down what was started
     failed = len(totals.failures)
     while (first := totals.next.get(given.seed, 0)) < given.rounds:
@@ -53,10 +55,10 @@ def _start(totals: Totals, seed: int, first: int, count: int, state: Path | None
         shutil.rmtree(folder)
 
 
-def _only(seed: int, first: int, last: int) -> int:
+def _only(seed: int, first: int, last: int, names: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-{first}-"))
     failed = False
-    for counted in Start(folder / "system", seed, first, {}).rounds(last - first + 1):
+    for counted in Start(folder / "system", seed, first, {}, names).rounds(last - first + 1):
         failed = failed or bool(counted.wrong)
         _print(counted, folder)
     print(f"left in {folder}")

@@ -76,6 +76,17 @@ def kill(role: str, scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def kill_each(scene: Scene) -> Iterator[None]:
+    """Every role and both brokers, one after another in any order, while others still start."""
+    roles = list(KILLED)
+    scene.rng.shuffle(roles)
+    for role in roles:
+        scene.house.kill(role)
+        scene.within(0.02, 0.25)
+    yield
+
+
+@contextmanager
 def stop(role: str, scene: Scene) -> Iterator[None]:
     scene.within(0, 0.2)
     scene.house.send(role, signal.SIGSTOP)
@@ -275,7 +286,7 @@ def cloned_gateway(scene: Scene) -> Iterator[None]:
         shutil.rmtree(twin)
 
 
-UPGRADE = "upgraded"
+UPGRADE, KILL_EACH = "upgraded", "kill one after another"
 
 
 def kinds(*, disks: bool) -> dict[str, Fault]:
@@ -286,12 +297,13 @@ def kinds(*, disks: bool) -> dict[str, Fault]:
     for name in LINKS:
         found |= {f"link {name} {mood}": partial(link, name, mood) for mood in moods}
     if disks:
-        found |= {f"full disk {name}": partial(full_disk, name) for name in ("server",)}
+        found |= {f"full disk {name}": partial(full_disk, name) for name in ("gateway", "server")}
     found |= {f"short files {r}": partial(short_files, r) for r in ("gateway", "ingest", "alerts")}
     found |= {
         "kill InfluxDB": kill_influxd,
         "clock gateway at start": partial(clock_at_start, "gateway"),
         **{f"clock {r} steps": partial(clock_steps, r) for r in ("gateway", "ingest", "alerts")},
+        KILL_EACH: kill_each,
         "all killed": partial(all_again, signal.SIGKILL),
         "all ended": partial(all_again, signal.SIGTERM),
         "same packs": same_packs,

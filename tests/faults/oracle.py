@@ -491,24 +491,24 @@ def _broken_chain(store: Store, seen: OutboxSeen, buried: _Buried) -> Iterator[s
 
 def cursors(data: Path, store: Store) -> Iterator[str]:
     """Nobody says to have followed further than there is, and when all is quiet nobody is behind."""
-    last = store.last_arrival
     server = data / "server"
-    at: dict[str, tuple[str, int]] = {}
-    for who, file, column in (
-        ("alerts", "facts.db", "readings_store"),
-        ("traceability", "trace.db", "readings_store"),
-    ):
-        for store_id, n in rows_of(server / file, f"SELECT {column}, n FROM cursor"):  # noqa: S608  # one of the two above
-            at[who] = (store_id, n)
+    last_m = max((m for (m,) in rows_of(server / "records.db", "SELECT m FROM changes")), default=0)
+    heads = {"arrival": store.last_arrival, "change": last_m}
+    at: dict[str, tuple[str, int, int]] = {}
+    for who, file in (("alerts", "facts.db"), ("traceability", "trace.db")):
+        for store_id, n, m in rows_of(server / file, "SELECT readings_store, n, m FROM cursor"):
+            at[who] = (store_id, n, m)
     cursor = server / "influx-cursor.json"
     if cursor.exists():
         said = msgspec.json.decode(cursor.read_bytes())
-        at["influx"] = (said["store"], said["n"])
-    for who, (store_id, n) in at.items():
+        at["influx"] = (said["store"], said["n"], said["m"])
+    for who, (store_id, *stands) in at.items():
         if store_id != store.store_id:
             yield f"{who} follows store {store_id}, this is {store.store_id}"
-        elif n != last:
-            yield f"{who} stands at arrival {n} of {last}"
+            continue
+        for (what, head), number in zip(heads.items(), stands, strict=True):
+            if number != head:
+                yield f"{who} stands at {what} {number} of {head}"
 
 
 # --- alarms

@@ -82,16 +82,23 @@ def all_kinds() -> list[str]:
 
 
 class Start:
-    """One system with its story, from one round to another of a seed."""
+    """One system with its story, from one round to another of a seed. ``commands``: as a house
+    takes them. ``names``: the kinds of fault that are drawn from, all of them without."""
 
     def __init__(
-        self, folder: Path, seed: int, first: int, commands: Mapping[str, Sequence[str]]
+        self,
+        folder: Path,
+        seed: int,
+        first: int,
+        commands: Mapping[str, Sequence[str]],
+        names: Sequence[str] = (),
     ) -> None:
         self._seed, self._first = seed, first
+        self._names = names or all_kinds()
         self._nth_start = first // ROUNDS
         self._start_ms = (int(time.time() * 1000) - BEGAN_MS) // 60_000 * 60_000
         story_seed = seed * 1_000 + self._nth_start
-        upgrading = plan(seed, first, all_kinds()).faults == (UPGRADE,)
+        upgrading = plan(seed, first, self._names).faults == (UPGRADE,)
         earlier = earlier_version(folder.with_name("earlier")) if upgrading else None
         self.house = House(
             folder, rfc3339(self._start_ms), commands, seed=story_seed, earlier=earlier
@@ -105,7 +112,6 @@ class Start:
         """Up to this many, as far as the start's story goes; a wrong one is the last."""
         last = min(self._first + count, (self._nth_start + 1) * ROUNDS)
         with self.house as house, ExitStack() as stack:
-            names = all_kinds()
             self.ledger = set_up(house.system, house.gateway, self._start_ms)
             password = (house.edge.keys / "installer.password").read_text().strip()
             port = house.links["device"].port
@@ -113,7 +119,7 @@ class Start:
             scene = Scene(house, device, random.Random(0), [])  # noqa: S311 - set each round
             stack.enter_context(Recorder(house, scene.heard))
             for nth in range(self._first, last):
-                told = plan(self._seed, nth, names)
+                told = plan(self._seed, nth, self._names)
                 counted = self._round(told, scene, ends=nth == last - 1)
                 yield counted
                 if counted.wrong:
