@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.faults.house import Late
 from tests.faults.rounds import Counted, Start
 from tests.faults.totals import Totals, WrongVersion, load, report, save
 
@@ -44,15 +45,26 @@ def main() -> int:
 def _start(totals: Totals, seed: int, first: int, count: int, state: Path | None) -> None:
     folder = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-{first}-"))
     totals.starts += 1
-    wrong = False
-    for counted in Start(folder / "system", seed, first, {}).rounds(count):
-        totals.add(counted, folder)
-        wrong = bool(counted.wrong)
-        _print(counted, folder)
-        if state:
-            save(state, totals)
-    if not wrong:
+    start = Start(folder / "system", seed, first, {})
+    try:
+        for counted in start.rounds(count):
+            _add(totals, counted, folder, state)
+    except (
+        Late,
+        AssertionError,
+        OSError,
+    ) as error:  # not a law, but no reason to end a night's run
+        left = Counted(start.next_plan(), start.since, wrong={"harness": [repr(error)]})
+        _add(totals, left, folder, state)
+    if not any(failure.folder == str(folder) for failure in totals.failures):
         shutil.rmtree(folder)
+
+
+def _add(totals: Totals, counted: Counted, folder: Path, state: Path | None) -> None:
+    totals.add(counted, folder)
+    _print(counted, folder)
+    if state:
+        save(state, totals)
 
 
 def _only(seed: int, first: int, last: int, names: Sequence[str]) -> int:

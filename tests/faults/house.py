@@ -163,7 +163,7 @@ class House:
                 self._roles[name].wanted = False
             else:
                 self._start(self._roles[name])
-        self.wait(self._answers if self.earlier else self.system.ready, 90, "the api is ready")
+        self.wait(self._answers if self.earlier else self.system.ready, 240, "the api is ready")
 
     def _begin_influxd(self) -> None:
         self._influxd = ExitStack()

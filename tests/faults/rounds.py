@@ -12,10 +12,11 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.faults import oracle
 from tests.faults.house import House, Late, can_mount, earlier_version
@@ -93,7 +94,7 @@ class Start:
         commands: Mapping[str, Sequence[str]],
         names: Sequence[str] = (),
     ) -> None:
-        self._seed, self._first = seed, first
+        self._seed, self._first, self._next = seed, first, first
         self._names = names or all_kinds()
         self._nth_start = first // ROUNDS
         self._start_ms = (int(time.time() * 1000) - BEGAN_MS) // 60_000 * 60_000
@@ -105,7 +106,7 @@ class Start:
         )
         self.story = Story(story_seed, self._start_ms, self.house.gateway)
         self.ledger = Ledger()
-        self._since = first
+        self.since = first
         self._seen = Seen()
 
     def rounds(self, count: int) -> Iterator[Counted]:
@@ -119,19 +120,23 @@ class Start:
             scene = Scene(house, device, random.Random(0), [])  # noqa: S311 - set each round
             stack.enter_context(Recorder(house, scene.heard))
             for nth in range(self._first, last):
-                told = plan(self._seed, nth, self._names)
-                counted = self._round(told, scene, ends=nth == last - 1)
+                counted = self._round(self.next_plan(), scene, ends=nth == last - 1)
+                self._next = nth + 1
                 yield counted
                 if counted.wrong:
                     self.ledger.save(house.folder / "sent.json")
                     return
+
+    def next_plan(self) -> Plan:
+        """Of the round that was not done yet."""
+        return plan(self._seed, self._next, self._names)
 
     def _round(self, told: Plan, scene: Scene, *, ends: bool) -> Counted:
         house, began_s = self.house, time.monotonic()
         killed, before = Counter(house.kills), self._seen
         house.deaths.clear()
         full = ends or (told.round + 1) % FULL_EVERY == 0
-        counted = Counted(told, self._since, full=full)
+        counted = Counted(told, self.since, full=full)
         scene.rng = random.Random(f"{told.seed} scene {told.round}")  # noqa: S311 - reproducible
         nth = told.round % ROUNDS
         packs = self.story.packs(nth, last=ends)
@@ -149,7 +154,7 @@ class Start:
         counted.deaths = [f"{death.role} {death.code}" for death in house.deaths]
         counted.kills = Counter(house.kills) - killed
         if full:
-            self._since = told.round + 1
+            self.since = told.round + 1
         return counted
 
     def _send(self, told: Plan, scene: Scene, packs: Sequence[Pack], nth: int) -> None:
@@ -184,6 +189,8 @@ class Start:
         house = self.house
         house.wait(lambda: not device.unacknowledged(), PATIENCE_S, "every message acknowledged")
         until_s = time.monotonic() + PATIENCE_S
+        with suppress(Late):  # the oracle says what is wrong
+            house.wait(lambda: quiet(house.data, self.ledger), PATIENCE_S, "it is quiet")
         while wrong := self._wrong(full=False):
             if time.monotonic() > until_s:
                 return wrong
@@ -207,6 +214,29 @@ class Seen:
     lost: int = 0
     doubled: int = 0
     told: int = 0
+
+
+def quiet(data: Path, ledger: Ledger) -> bool:
+    """Probably all has arrived and everybody has followed: asked often, so it asks little."""
+    server = data / "server"
+    [(stored,)] = asked(server / "readings.db", "SELECT value FROM total WHERE name = 'stored'")
+    if stored < len({one.key for one in ledger.readings}):
+        return False
+    [(n,)] = asked(server / "readings.db", "SELECT max(n) FROM arrival")
+    [(m,)] = asked(server / "records.db", "SELECT max(m) FROM changes")
+    return all(
+        asked(server / file, "SELECT n, m FROM cursor") == [(n, m)]
+        for file in ("facts.db", "trace.db")
+    )
+
+
+def asked(path: Path, query: str) -> list[Any]:
+    """Nothing while the file has yet to be made, or is being written."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+            return db.execute(query).fetchall()
+    except sqlite3.OperationalError:
+        return [(0,)]
 
 
 def seen(data: Path, ledger: Ledger) -> Seen:

@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,7 +52,6 @@ class System:
     data: Path
     port_base: int
     process: subprocess.Popen[bytes] | None = None
-    killed: dict[str, int] = field(default_factory=dict)
     _browser: urllib.request.OpenerDirector | None = None
 
     def prepare(self, influx_url: str = "") -> None:
@@ -210,10 +209,3 @@ class System:
         except ProcessLookupError:
             return None
         return pid
-
-    def kill(self, role: str) -> bool:
-        """kill -9 the role's process; False when it is not up at this instant."""
-        if self.signal(role, signal.SIGKILL) is None:
-            return False
-        self.killed[role] = self.killed.get(role, 0) + 1
-        return True

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
@@ -106,22 +106,6 @@ def packs(readings: Sequence[Sent], seed: int, size: int = 8) -> list[tuple[str,
 def rfc3339(at_ms: int) -> str:
     whole = datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{whole}.{at_ms % 1000:03d}Z" if at_ms % 1000 else f"{whole}Z"
-
-
-def replay_case(readings: Sequence[Sent], until_ms: int) -> dict[str, Any]:
-    """What ``coldtrail replay`` is asked about the same readings, made without the system."""
-    return {
-        "id": "workload",
-        "rooms": {
-            room: {"profile": profile, "commodities": goods, "interval_s": INTERVAL_S}
-            for room, (profile, goods, _, _) in ROOMS.items()
-        },
-        "readings": [
-            [rfc3339(r.at_ms), r.device.removeprefix("dev-"), r.device, r.quantity, r.value]
-            for r in readings
-        ],
-        "until": rfc3339(until_ms),
-    }
 
 
 class Publisher:
