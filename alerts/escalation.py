@@ -5,13 +5,22 @@ that it stopped and the answer to it; the api hears of it afterwards, as often a
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from alerts.routes import ONE, Routes
 from alerts.subjects import is_room, rooms_behind
 from domain.incident import DAY_MS, Contact
-from domain.reading import PersonId
-from domain.replies import Acknowledges, AsksTemperature, Meaning, Unclear, Unsubscribes, meaning
+from domain.reading import PersonId, RoomId
+from domain.replies import (
+    Acknowledges,
+    AsksTemperature,
+    Meaning,
+    Resumes,
+    Unclear,
+    Unsubscribes,
+    meaning,
+)
 from domain.roster import ROLES, OnLadder, ladder
 from store.notices import KeptReply, OpenIncident
 from store.records.ports import Contact as Everyone
@@ -19,15 +28,16 @@ from store.records.ports import Person, RecordsReader
 
 log = logging.getLogger(__name__)
 
+ANSWER = "answer"  # kind of a notice: to a reply
 CAUSE_WITHIN_MS = 30 * DAY_MS  # a code names its closed incident for so long
 
 
 class Rosters:
     """Contacts by room (or gateway, or drill), as records have them; ``refresh`` after records
-    changed."""
+    changed. Whoever unsubscribed is on the ladder as long as something else reaches them."""
 
-    def __init__(self, records: RecordsReader) -> None:
-        self._records = records
+    def __init__(self, records: RecordsReader, routes: Routes = ONE) -> None:
+        self._records, self._routes = records, routes
         self._everyone: dict[str, list[Everyone]] = {}
         self._people: dict[str, Person] | None = None
         self._calendar: dict[str, str] = {}
@@ -42,8 +52,7 @@ class Rosters:
         everyone = self.everyone(subject)
         people = {c.person.id: c.person for c in everyone}
         standing = [
-            OnLadder(c.person.id, c.role, c.shifts, c.person.id not in self._stopped)
-            for c in everyone
+            OnLadder(c.person.id, c.role, c.shifts, self._reachable(c.person)) for c in everyone
         ]
         return [
             Contact(t.person, t.role, p.phone, p.lang, p.quiet_hours, t.instead)
@@ -70,9 +79,34 @@ class Rosters:
         return self._people
 
     def reached(self, person: str) -> Person | None:
-        """None: there is nobody of that name any more, or no text may go there."""
+        """None: there is nobody of that name any more, or nothing reaches them."""
         found = self.people().get(person)
-        return None if person in self._stopped else found
+        return found if found is not None and self._reachable(found) else None
+
+    def hears(self, person: str, channel: str, kind: str, codes: Iterable[str]) -> Person | None:
+        """``reached``, by something that carries this notice."""
+        found = self.reached(person)
+        return found if found is not None and self.route(found, channel, kind, codes) else None
+
+    def route(self, person: Person, channel: str, kind: str, codes: Iterable[str]) -> list[str]:
+        """The names of the channels to try, in order. Answers go back the way they came."""
+        gone = person.id in self._stopped and kind != ANSWER
+        return self._routes.of(channel, kind, codes, person.channels, unsubscribed=gone)
+
+    def _reachable(self, person: Person) -> bool:
+        return person.id not in self._stopped or bool(self._routes.beyond_sms(person.channels))
+
+    def forsaken(self) -> dict[RoomId, str]:
+        """Rooms with operators of whom none can be told, because they unsubscribed, and who."""
+        self.people()
+        if not self._stopped:
+            return {}
+        found = {}
+        for room in self._records.rooms():
+            operators = [c.person for c in self.everyone(room.id) if c.role == ROLES[0]]
+            if operators and not any(map(self._reachable, operators)):
+                found[room.id] = ", ".join(sorted({p.id for p in operators}))
+        return found
 
     def with_role(self, role: str) -> list[str]:
         """Ids of the people who have it anywhere."""
@@ -98,7 +132,7 @@ def _same(one: str, other: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Understood:
     """``word`` labels it: ack, cause, temperature, which, over, wrong-code, nothing-open,
-    unclear, unsubscribe, stranger. ``choices``: the incidents to choose from."""
+    unclear, unsubscribe, resume, stranger. ``choices``: the incidents to choose from."""
 
     word: str
     person: Person | None = None
@@ -122,6 +156,8 @@ def understand(
     match said:
         case Unsubscribes():
             return Understood("unsubscribe", person)
+        case Resumes():
+            return Understood("resume", person)
         case AsksTemperature():
             return Understood("temperature", person)
         case Unclear():

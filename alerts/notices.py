@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from alerts.engine import Engine
-from alerts.escalation import CAUSE_WITHIN_MS, Rosters, Understood, understand
+from alerts.escalation import ANSWER, CAUSE_WITHIN_MS, Rosters, Understood, understand
 from alerts.gateway_events import BY_GATEWAY, GatewayEvents
 from alerts.places import Places
+from alerts.routes import ONE, Routes
 from alerts.subjects import TEST, Subjects, is_room
 from domain.decision import Notice, PersonState, Seen, State, Together, due, next_wake_ms, step
 from domain.incident import DAY_MS, RoomSeen, RoomState, link_due
@@ -62,6 +63,7 @@ class Notifier:
         now_ms: int,
         tell_from_ms: int | None = None,
         gateways: GatewayEvents | None = None,
+        routes: Routes = ONE,
     ) -> None:
         self._engine, self._records, self._facts, self._store = engine, records, facts, notices
         self._gateways = gateways
@@ -79,7 +81,7 @@ class Notifier:
             rooms, spanning.people, spanning.power, spanning.digest_ms, spanning.together
         )
         self._incidents = notices.incidents(now_ms - CAUSE_WITHIN_MS)
-        self.rosters = Rosters(records)
+        self.rosters = Rosters(records, routes)
         self.places = Places(records)
         self._subjects = Subjects(engine, records)
         self._silences: dict[str, list[Silence]] = {}
@@ -134,7 +136,7 @@ class Notifier:
                 notices = self._step(now_ms, {found.room}, frozenset({found.room}), alone=True)
             incidents = self._numbered(before, now_ms)
             answers = self._addressed(notices, now_ms) + self._answer(reply, found, now_ms)
-            owed = found.word in ("ack", "cause", "unsubscribe")
+            owed = found.word in ("ack", "cause", "unsubscribe", "resume")
             self._store.read_reply(
                 reply.provider_id, found.word, found.person.id if found.person else "",
                 found.room, {"cause": found.cause} if found.cause else {},
@@ -331,8 +333,8 @@ class Notifier:
     def _addressed(self, notices: Sequence[Notice], now_ms: int) -> list[NewNotice]:
         rows = []
         for notice in notices:
-            person = self.rosters.reached(notice.to)
-            if person is None:  # gone from the records since: there is no number to call
+            person = self.rosters.hears(notice.to, notice.channel, notice.kind, notice.codes)
+            if person is None:  # gone from the records since, or nothing they left us carries it
                 continue
             code = self._code(notice.room, notice.incident) if notice.incident else ""
             instead = self._instead(notice, person, now_ms)
@@ -428,6 +430,8 @@ class Notifier:
             text = _over(self.places.name(found.room, zh), zh)
         elif found.word == "unsubscribe":
             text = STOPPED_ZH if zh else STOPPED_EN
+        elif found.word == "resume":
+            text = RESUMED_ZH if zh else RESUMED_EN
         elif found.word == "temperature":
             rooms = [r for r in self._engine.rooms()
                      if any(c.person.id == person.id for c in self.rosters.everyone(r))]  # fmt: skip
@@ -439,7 +443,7 @@ class Notifier:
         return [
             NewNotice(
                 _short(f"answer/{reply.provider_id}"), now_ms, person.id, person.phone, "sms",
-                "answer", (), "", 0, "", text, (),
+                ANSWER, (), "", 0, "", text, (),
             )
         ]  # fmt: skip
 
@@ -458,8 +462,10 @@ class Notifier:
             self._alive_ms = now_ms
 
 
-STOPPED_ZH = "已退订,不再给您发报警短信,别人会收到。要恢复请联系管理员"
-STOPPED_EN = "Alarm texts to you are stopped; others get them. To resume ask your administrator"
+STOPPED_ZH = "已退订,不再给您发报警短信。您负责的库房会改为通知别人。要恢复请回 恢复"
+STOPPED_EN = "Alarm texts to you are stopped; others are told instead. Reply START to resume"
+RESUMED_ZH = "报警短信会照常发给您。不再接收请回 TD"
+RESUMED_EN = "Alarm texts go to you as usual. Reply TD to stop them"
 
 
 def _over(place: str, zh: bool) -> str:

@@ -157,8 +157,9 @@ class Sender:
     def _route(self, one: WaitingNotice) -> list[str]:
         notice = one.notice
         person = self._rosters.people().get(notice.person)
-        own = person.channels if person else ()
-        return self._routes.of(notice.channel, notice.kind, notice.codes, own)
+        if person is None:
+            return self._routes.of(notice.channel, notice.kind, notice.codes, ())
+        return self._rosters.route(person, notice.channel, notice.kind, notice.codes)
 
     def _after(self, one: WaitingNotice, shut: Iterable[str]) -> str:
         with self._lock:
@@ -320,8 +321,11 @@ class Api:
     def _post(self, reply: KeptReply) -> None:
         at = datetime.fromtimestamp(reply.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
         body: dict[str, object] = {"at": at}
+        method = "POST"
         if reply.understood == "unsubscribe":
             path = f"people/{quote(reply.person, safe='')}/stopped"
+        elif reply.understood == "resume":
+            path, method = f"people/{quote(reply.person, safe='')}/stopped", "DELETE"
         elif reply.room.startswith(TEST):
             path = f"drills/{quote(reply.room.removeprefix(TEST), safe='')}/answer"
             body |= {"by": reply.person, "channel": "sms"}
@@ -340,7 +344,7 @@ class Api:
             f"{self._url}/api/v1/{path}",
             data=json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-            method="POST",
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=API_TIMEOUT_S):  # noqa: S310 - as above
             pass

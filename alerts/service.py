@@ -64,12 +64,12 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         while engine.beginning() and not stop.is_set():  # nothing is told on half of what is known
             engine.follow(now_ms())
         gateways = GatewayEvents(readings, notices)
-        notifier = Notifier(
-            engine, records, facts, notices, now_ms(), settings.tell_from_ms, gateways
-        )
         ways = settings.ways()
         routes = Routes({w.name: Way(carries(w), w.by_default) for w in ways})
-        sender = Sender(notices, facts, Rosters(records), Places(records), now_ms, routes)
+        notifier = Notifier(
+            engine, records, facts, notices, now_ms(), settings.tell_from_ms, gateways, routes
+        )
+        sender = Sender(notices, facts, Rosters(records, routes), Places(records), now_ms, routes)
 
         def on_reply(reply: Reply) -> None:
             notices.keep_reply(reply.provider_id, reply.from_phone, reply.text, reply.at_ms)
@@ -96,12 +96,12 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             wake.set()
 
         keep_alive = KeepAlive(
-            notices, sender, Rosters(records), {w.name: w.test_phone for w in ways},
+            notices, sender, Rosters(records, routes), {w.name: w.test_phone for w in ways},
             settings.owners, now_ms, board,
         )  # fmt: skip
         system = SystemWatch(
-            board, settings.system_path, readings, notices, Rosters(records), settings.owners,
-            now_ms, settings.clock_rate,
+            board, settings.system_path, readings, records, notices, Rosters(records, routes),
+            settings.owners, now_ms, settings.clock_rate,
         )  # fmt: skip
         carriers = Carriers(sender, channels, keep_alive, now_ms, fail)
         told = threading.Event()

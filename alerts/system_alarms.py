@@ -11,10 +11,12 @@ from hashlib import blake2b
 import msgspec
 
 from alerts.escalation import Rosters
+from alerts.places import Places
 from domain.incident import DAY_MS, HOUR_MS
 from domain.system_alarm import Telling, decide, words
 from store.notices import NewNotice, SqlNoticesStore
 from store.ports import ReadingReader
+from store.records.ports import RecordsReader
 from store.system_alarms import Board, read
 from wire import tombstone_v1
 from wire.status_v1 import BadStatus, Status, decode
@@ -57,6 +59,7 @@ class SystemWatch:
         board: Board,
         folder: str,
         readings: ReadingReader,
+        records: RecordsReader,
         store: SqlNoticesStore,
         rosters: Rosters,
         owners: Sequence[str],
@@ -65,7 +68,10 @@ class SystemWatch:
     ) -> None:
         self._rate = clock_rate
         self._board, self._folder = board, folder
-        self._readings, self._store, self._rosters = readings, store, rosters
+        self._readings, self._records = readings, records
+        self._store, self._rosters = store, rosters
+        self._places = Places(records)
+        self._seen_m: int | None = None  # the change up to which people were looked at
         self._owners, self._now_ms = owners, now_ms
         self._told = store.told_system_alarms()
         self._look_ms = self._gateways_ms = 0
@@ -81,6 +87,7 @@ class SystemWatch:
         if abs(now_ms - self._gateways_ms) >= GATEWAYS_MS:
             self._gateways_ms = now_ms
             self._gateways(now_ms)
+            self._people()
         tellings, known = decide(read(self._folder, now_ms), self._told, now_ms, self._rate)
         if known == self._told:
             return 0
@@ -101,6 +108,18 @@ class SystemWatch:
         for code, abouts in shown.items():
             self._board.keep(code, abouts)
         self._board.keep("READINGS_LOST", self._losses(now_ms))
+
+    def _people(self) -> None:
+        """Rooms whose operators have all had our messages stopped."""
+        head = self._records.last_change()
+        if head == self._seen_m:
+            return
+        self._seen_m = head
+        self._rosters.refresh()
+        self._places.refresh()
+        found = self._rosters.forsaken()
+        names = {room: self._places.name(room, zh=True) for room in found}
+        self._board.keep("NO_OPERATOR", {f"room:{names[room]}": who for room, who in found.items()})
 
     def _losses(self, now_ms: int) -> Mapping[str, str]:
         while page := self._readings.notes("tombstone", self._stones_n):

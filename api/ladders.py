@@ -1,6 +1,6 @@
 """A room's ladder: who would be told at an instant and who is on duty, and what comes next."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from api.context import Context
@@ -68,10 +68,20 @@ def ladders(
     people = {one.id: one for one in registry.people.values()}
     calendar = {day.day: day.counts_as for day in context.records.calendar()}
     stopped = {str(who): at for who, at in context.records.texts_stopped().items()}
+    gone = {str(p.id) for p in people.values() if p.id in stopped and not _reached(context, p)}
     return {
-        room: _ladder(on_ladder(duties, people, _scopes(registry, room)), calendar, stopped, at_ms)
+        room: _ladder(
+            on_ladder(duties, people, _scopes(registry, room)), calendar, stopped, gone, at_ms
+        )
         for room in (registry.rooms if rooms is None else rooms)
     }
+
+
+def _reached(context: Context, person: Person) -> bool:
+    """By a call or an app, although no message may go to their phone (``alerts.routes``)."""
+    settings = context.settings
+    named = set(person.channels).intersection(settings.beyond_sms)
+    return bool(named) or settings.beyond_sms_by_default
 
 
 def _scopes(registry: Registry, room: RoomId) -> set[tuple[str, str]]:
@@ -85,10 +95,14 @@ def _scopes(registry: Registry, room: RoomId) -> set[tuple[str, str]]:
 
 
 def _ladder(
-    contacts: Sequence[Contact], calendar: Calendar, stopped: Mapping[str, int], at_ms: int
+    contacts: Sequence[Contact],
+    calendar: Calendar,
+    stopped: Mapping[str, int],
+    gone: Set[str],
+    at_ms: int,
 ) -> Ladder:
     people: dict[str, Person] = {c.person.id: c.person for c in contacts}
-    known = [OnLadder(c.person.id, c.role, c.shifts, c.person.id not in stopped) for c in contacts]
+    known = [OnLadder(c.person.id, c.role, c.shifts, c.person.id not in gone) for c in contacts]
     told = {(t.person, t.role): t.instead for t in ladder(known, calendar, at_ms)}
     shifts = {(one.person, one.role): one.shifts for one in known}
     return Ladder(

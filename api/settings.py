@@ -27,3 +27,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str = "Asia/Shanghai"
     system_path: str = ""  # where each part says what is the matter with it
     channels: list[str] = []  # names of the ways to reach people, in the order of the settings
+    beyond_sms: list[str] = []  # those that are left to somebody who unsubscribed
+    beyond_sms_by_default: bool = False  # one of them is for everybody

@@ -31,7 +31,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class _Kind:
     """What a scheme's url may and must hold. ``own_templates``: only approved texts are sent."""
 
-    carries: str = "text"
+    carries: str = "text"  # words to an app; "sms": to a phone number; "voice"
     host: bool = True
     user: str = ""  # what the user's place holds
     needs: frozenset[str] = frozenset()
@@ -43,17 +43,17 @@ class _Kind:
 _TENCENT = frozenset({"app", "sign"})
 KINDS = {
     "log": _Kind(host=False, secret=False),
-    "smpp": _Kind(user="system id", may=frozenset({"from"})),
-    "gammu": _Kind(host=False, secret=False),
+    "smpp": _Kind("sms", user="system id", may=frozenset({"from"})),
+    "gammu": _Kind("sms", host=False, secret=False),
     "https": _Kind(),
     "http": _Kind(),
     "apprise": _Kind(host=False),
-    "aliyun-sms": _Kind(user="access key id", needs=frozenset({"sign"}), own_templates=True),
+    "aliyun-sms": _Kind("sms", user="access key id", needs=frozenset({"sign"}), own_templates=True),
     "aliyun-voice": _Kind(
         "voice", user="access key id", may=frozenset({"show", "times"}), own_templates=True
     ),
     "tencent-sms": _Kind(
-        user="secret id", needs=_TENCENT, may=frozenset({"region"}), own_templates=True
+        "sms", user="secret id", needs=_TENCENT, may=frozenset({"region"}), own_templates=True
     ),
 }
 
@@ -148,7 +148,7 @@ def lacks(way: ChannelSettings) -> str:
 
 
 def carries(way: ChannelSettings) -> str:
-    """Text or voice."""
+    """sms, text or voice (``alerts.routes``)."""
     return way.carries or KINDS[checked(way.url).kind].carries
 
 

@@ -507,7 +507,9 @@ class Installation:
 
     def api_settings(self) -> "api.settings.Settings":
         from api.settings import Settings
+        from channels.connect import carries
 
+        beyond = [way for way in self.alerts_settings().ways() if carries(way) != "sms"]
         return Settings(
             port=self.port(0),
             host=self.file.network.listen,
@@ -528,6 +530,8 @@ class Installation:
             timezone=self.file.timezone,
             system_path=str(self.system),
             channels=self.channel_names(),
+            beyond_sms=[way.name for way in beyond],
+            beyond_sms_by_default=any(way.by_default for way in beyond),
         )
 
     def sms_centre_settings(self) -> "coldtrail.sms_centre.service.Settings":

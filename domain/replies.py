@@ -2,7 +2,7 @@
 
 A digit alone acknowledges and never gives a cause. A code acknowledges its incident while that
 is open; with 1 to 7 behind it, after the all-clear, it names the cause. The carriers' own
-unsubscribe words never acknowledge anything.
+unsubscribe words never acknowledge anything, nor do those that take them back.
 """
 
 import re
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 CAUSES = ("door", "power", "defrost", "loading", "equipment", "product warm", "false")
 _UNSUBSCRIBE = {"T", "TD", "R", "N", "退订", "QX"}
+_RESUME = {"恢复", "订阅", "START"}
 _ASKS = {"温度", "TEMP", "WD"}
 _CODE = r"[A-Z][2-9][A-Z][2-9]"
 
@@ -35,11 +36,16 @@ class Unsubscribes:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumes:
+    """They agree to our messages again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unclear:
     pass
 
 
-Meaning = Acknowledges | AsksTemperature | Unsubscribes | Unclear
+Meaning = Acknowledges | AsksTemperature | Unsubscribes | Resumes | Unclear
 
 
 def meaning(text: str) -> Meaning:
@@ -48,6 +54,8 @@ def meaning(text: str) -> Meaning:
     said = re.sub(r"^\W+|\W+$", "", said)
     if said in _UNSUBSCRIBE:
         return Unsubscribes()
+    if said in _RESUME:
+        return Resumes()
     if said in _ASKS:
         return AsksTemperature()
     if re.fullmatch(r"[1-7]", said):

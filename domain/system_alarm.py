@@ -2,7 +2,7 @@
 
 A kind's words stand in ``facts/system.toml``: what a text message says, what the console says,
 and what to do. What an alarm concerns (``about``) is a kind and a name: ``gateway:gw1``,
-``part:influx``, ``source:gw1``, ``channel:sms``, or ``server``.
+``part:influx``, ``source:gw1``, ``channel:sms``, ``room:`` with its place's name, or ``server``.
 """
 
 import tomllib
@@ -24,6 +24,7 @@ _NAMES = {
     "part": ("", ""),
     "source": ("来源", "source "),
     "channel": ("通道", "channel "),
+    "room": ("", ""),
 }
 
 

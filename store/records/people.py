@@ -85,9 +85,14 @@ def stop_texts(c: Connection, person: PersonId, at_ms: int, by: str, now_ms: int
 
 def allow_texts(c: Connection, person: PersonId, by: str, now_ms: int) -> ChangeNo:
     this = t.texts_stopped.c.person == person
+    subject = f"{person} allowed"
     if c.scalar(select(t.texts_stopped.c.m).where(this)) is None:
-        raise Refused("person", "has not had the texts stopped")
-    m = record(c, "texts", f"{person} allowed", by, now_ms)
+        j = t.changes.c
+        allowed = c.scalar(select(func.max(j.m)).where(j.kind == "texts", j.subject == subject))
+        if allowed is None:
+            raise Refused("person", "has not had the texts stopped")
+        return ChangeNo(allowed)
+    m = record(c, "texts", subject, by, now_ms)
     c.execute(delete(t.texts_stopped).where(this))
     return m
 

@@ -9,6 +9,7 @@ import msgspec
 from domain.reading import PersonId
 from domain.roster import Shift
 from store.records.ports import Duty
+from store.system_alarms import read
 from tests.integration.alerts.test_service import PHONE, Api, now_ms, running, settings
 from tests.integration.api.county import BEARER, empty, served
 from tests.support.alert_house import House
@@ -16,7 +17,7 @@ from tests.support.console_county import TOKEN
 from tests.support.servers import wait_until
 from tests.support.sms import Centre
 
-SECOND = "+8613800000002"
+SECOND, COUNTY = "+8613800000002", "+8613800000004"
 
 
 def text(centre: Centre, phone: str, words: str) -> None:
@@ -37,6 +38,7 @@ def test_a_drill_is_answered_by_text_and_a_farewell_moves_the_next_one_to_the_ot
         house.room("r1", "mqtt:g1:p1")
         house.person("op", "operator", PHONE)
         house.person("second", "second", SECOND)
+        house.person("county", "county", COUNTY)
         every = Duty(PersonId("op"), "operator", "site", "s1", (Shift(),))
         house.records.put_duty(every, by="admin", now_ms=now_ms())
         told = settings(house, centre, stand_in)
@@ -47,7 +49,8 @@ def test_a_drill_is_answered_by_text_and_a_farewell_moves_the_next_one_to_the_ot
            for name in ("readings", "records", "facts", "notices", "trace")},
     )  # fmt: skip
     with centre.running(), served(api, now_ms()) as client:
-        told = msgspec.structs.replace(told, api_url=str(client.base_url))
+        system = str(tmp_path / "system")
+        told = msgspec.structs.replace(told, api_url=str(client.base_url), system_path=system)
 
         def drill(id: str) -> dict[str, str]:
             found = client.get("/api/v1/drills", headers=BEARER).json()["drills"]
@@ -56,9 +59,15 @@ def test_a_drill_is_answered_by_text_and_a_farewell_moves_the_next_one_to_the_ot
         def reached(id: str, person: str) -> bool:
             found = client.get("/api/v1/notices", headers=BEARER).json()["notices"]
             return any(
-                n["room"] == f"drill:{id}" and n["to"] == person and n["state"] == "delivered"
+                n["room"] in (f"drill:{id}", f"system:{id}")
+                and n["to"] == person
+                and n["state"] == "delivered"
                 for n in found
             )
+
+        def alarmed() -> list[str]:
+            found = read(told.system_path, now_ms())
+            return [a.about.removeprefix("room:") for a in found if a.code == "NO_OPERATOR"]
 
         def start(id: str) -> None:
             body = {"site": "s1", "id": id}
@@ -85,3 +94,11 @@ def test_a_drill_is_answered_by_text_and_a_farewell_moves_the_next_one_to_the_ot
             start("d-2")
             wait_until(lambda: reached("d-2", "second"), 20, "the next step heard at once")
             assert not reached("d-2", "op")
+
+            wait_until(lambda: alarmed() == ["东村r1"], 20, "the room without an operator is shown")
+            wait_until(lambda: reached("NO_OPERATOR", "county"), 20, "and the county was told")
+            text(centre, PHONE, "恢复")
+            wait_until(lambda: not stopped(), 20, "the api knows that the texts are welcome again")
+            start("d-3")
+            wait_until(lambda: reached("d-3", "op"), 20, "the operator is told as before")
+            wait_until(lambda: alarmed() == [], 20, "nothing is the matter any more")

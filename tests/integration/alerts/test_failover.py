@@ -10,7 +10,7 @@ import pytest
 
 from alerts.carriers import Carriers
 from alerts.keep_alive import KeepAlive
-from alerts.routes import TEXT, VOICE, Routes, Way
+from alerts.routes import SMS, TEXT, VOICE, Routes, Way
 from alerts.sending import TRIES, VOICE_ZH
 from channels.ports import Channel, Outgoing, Refused, Sent, TryLater
 from domain.reading import PersonId
@@ -332,3 +332,26 @@ def test_a_channel_that_hangs_delays_no_other_and_loses_what_waits_for_it(
             states = {n["kind"]: n["state"] for n in watch.store.notices() if n["to"] == "op"}
 
             assert states["raise"] == "sent"
+
+
+def test_an_operator_who_unsubscribed_is_called_at_once_and_told_by_the_app_of_the_rest(
+    tmp_path: Path,
+) -> None:
+    ways = {"sms": Phones(), "app": Phones(), "call": Phones()}
+    routes = Routes({"sms": Way(SMS), "app": Way(TEXT, by_default=False), "call": Way(VOICE)})
+    with House(tmp_path) as house:
+        staffed(house)
+        app = Person(PersonId("op"), "op", OPERATOR, "zh", channels=("sms", "app"))
+        house.records.put_person(app, by="admin", now_ms=NOON_MS)
+        for who in ("op", "second"):
+            house.records.stop_texts(PersonId(who), NOON_MS, by="admin", now_ms=NOON_MS)
+        with Story(house, ways, routes) as watch:
+            watch.warm(50)
+            assert "无人值班" not in "".join(t for w in ways.values() for t in w.texts())
+            watch.warm(15, 2.0)
+
+        assert ways["app"].said() == [
+            ("1", "raise"), ("1", "escalate"), ("1", "clear"),
+        ]  # fmt: skip
+        assert ways["call"].said() == [("2", "escalate")]
+        assert ways["sms"].said() == [], "neither of them was sent a message"

@@ -46,7 +46,7 @@ class Watch:
         self.gateways = GatewayEvents(house.readings, self.store)
         self.notifier = Notifier(
             self.engine, house.records, self.facts, self.store, self.now_ms, self._tell_from_ms,
-            self.gateways,
+            self.gateways, self._routes,
         )  # fmt: skip
         self.sender = Sender(
             self.store, self.facts, self.notifier.rosters, self.notifier.places,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.routes import TEXT, VOICE, Routes, Way
+from alerts.routes import SMS, TEXT, VOICE, Routes, Way
 
 ROUTES = Routes(
     {
@@ -55,3 +55,28 @@ def test_after_the_last_channel_comes_the_first_again_unless_it_refused() -> Non
     assert ROUTES.after("call", route, ()) == "sms"
     assert ROUTES.after("call", route, ["sms"]) == "backup"
     assert ROUTES.after("call", route, ["sms", "backup"]) == ""
+
+
+FAREWELL = Routes({"sms": Way(SMS), "app": Way(TEXT), "call": Way(VOICE)})
+
+
+def test_whoever_unsubscribed_keeps_the_app_and_is_called_for_what_is_critical_alone() -> None:
+    assert FAREWELL.of("sms", "raise", CRITICAL, (), unsubscribed=True) == ["app", "call"]
+    assert FAREWELL.of("sms", "raise", WARNING, (), unsubscribed=True) == ["app"]
+    assert FAREWELL.of("sms", "raise", WARNING, ("sms", "call"), unsubscribed=True) == []
+    assert FAREWELL.of("voice", "escalate", CRITICAL, ("sms",), unsubscribed=True) == [
+        "call", "app",
+    ]  # fmt: skip
+
+
+@given(
+    st.sampled_from(["sms", "voice"]),
+    st.sampled_from(["raise", "escalate", "repeat", "clear", "past", "digest"]),
+    st.lists(st.sampled_from(["CRIT_HIGH", "WARN_HIGH"]), max_size=2),
+    st.lists(st.sampled_from(["sms", "call", "app", "gone"]), unique=True),
+)
+def test_no_message_goes_to_the_number_of_somebody_who_unsubscribed(
+    asked: str, kind: str, codes: list[str], own: list[str]
+) -> None:
+    assert "sms" not in FAREWELL.of(asked, kind, codes, own, unsubscribed=True)
+    assert Routes({"sms": Way(SMS)}).of(asked, kind, codes, own, unsubscribed=True) == []
