@@ -57,7 +57,6 @@ class Engine:
         self._past_judged_ms: dict[RoomId, int] = {}
         self._backlog_ms: dict[RoomId, int] = {}
         self._assigned: dict[ProbeId, list[Assignment]] = {}
-        self.changes_seen = 0  # grows whenever records changed: caches over records are stale
         self._load()
 
     def _load(self) -> None:
@@ -229,7 +228,6 @@ class Engine:
         taken = self._head_m
         if head == taken:
             return head
-        self.changes_seen += 1
         rooms = {room for change in self._changes(taken, head) for room in change.rooms}
         known = {room.id for room in self._records.rooms()}
         for room in sorted(rooms.union(known - self._watches.keys())):

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from alerts.routes import ONE, Routes
+from alerts.routes import ONE, SMS, Routes
 from alerts.subjects import is_room, rooms_behind
 from domain.incident import DAY_MS, Contact
 from domain.reading import PersonId, RoomId
@@ -95,6 +95,11 @@ class Rosters:
 
     def _reachable(self, person: Person) -> bool:
         return person.id not in self._stopped or bool(self._routes.beyond_sms(person.channels))
+
+    def refuses(self, person: str, via: str, kind: str) -> bool:
+        """They unsubscribed, and this channel sends to their number."""
+        gone = person in self.people() and person in self._stopped and kind != ANSWER
+        return gone and self._routes.ways[via].carries == SMS
 
     def forsaken(self) -> dict[RoomId, str]:
         """Rooms with operators of whom none can be told, because they unsubscribed, and who."""

@@ -86,7 +86,7 @@ class Notifier:
         self._subjects = Subjects(engine, records)
         self._silences: dict[str, list[Silence]] = {}
         self._usual: dict[tuple[RoomId, int], list[Usual]] = {}
-        self._changes_seen = -1
+        self._seen_m = -1
         self._catching_up: set[RoomId] = set()
         self._looked_at: set[RoomId] = (
             set()
@@ -101,8 +101,8 @@ class Notifier:
 
     def turn(self, now_ms: int, judged: set[RoomId]) -> int:
         """Tell what is new of these rooms and what is due; how many notices came of it."""
-        self._refresh(now_ms)
         acked, said_of, upto_m = self._recorded()
+        self._refresh(now_ms)  # after it: what was just said is told to whoever is there by now
         judged = judged | {r for r in self._engine.rooms() if r not in self._looked_at}
         drained = {r for r in self._catching_up if not self._engine.catching_up(r, now_ms)}
         wake_ms = self.wake_ms()
@@ -147,8 +147,9 @@ class Notifier:
     # --- one step
 
     def _refresh(self, now_ms: int) -> None:
-        if self._changes_seen != self._engine.changes_seen:
-            self._changes_seen = self._engine.changes_seen
+        head = self._records.last_change()
+        if self._seen_m != head:
+            self._seen_m = head
             self.rosters.refresh()
             self.places.refresh()
             self._subjects.refresh(now_ms)

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,10 +79,17 @@ class Sender:
             for via in self._store.waits_for() - set(self._routes.ways):
                 held = self._store.held_by(via)
                 self._rosters.refresh()
-                to = {one.notice.key: self._route(one)[0] for one in held}
-                self._store.give(to, self._now_ms())
+                self._give_first(held)
                 given += len(held)
         return given
+
+    def _give_first(self, held: Sequence[WaitingNotice]) -> None:
+        routes = {one.notice.key: self._route(one) for one in held}
+        to = {key: route[0] for key, route in routes.items() if route}
+        self._store.give(to, self._now_ms())
+        for one in held:
+            if one.notice.key not in to:
+                self._close(one, "dropped", "the person unsubscribed meanwhile")
 
     def send_due(self, channel: Channel, name: str = "sms") -> int:
         """One attempt of everything that is due by this channel; how many went out."""
@@ -97,6 +104,10 @@ class Sender:
             if one.notice.kind == "repeat" and self._store.later_one(one):
                 self._close(one, "dropped", "a later repeat stands for it")
                 continue
+            with self._lock:
+                if self._rosters.refuses(one.notice.person, name, one.notice.kind):
+                    self._give_first([one])
+                    continue
             went = self._attempt(channel, one)
             sent += went is True
             in_a_row = in_a_row + 1 if went is None else 0

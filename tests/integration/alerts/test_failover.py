@@ -355,3 +355,24 @@ def test_an_operator_who_unsubscribed_is_called_at_once_and_told_by_the_app_of_t
         ]  # fmt: skip
         assert ways["call"].said() == [("2", "escalate")]
         assert ways["sms"].said() == [], "neither of them was sent a message"
+
+
+def test_what_was_decided_before_somebody_unsubscribed_is_dropped_and_holds_nobody_up(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": phones}, Routes({"sms": Way(SMS)})) as watch:
+            watch.warm(30)
+            house.arrive([(watch.now_ms, 8.0)], at_ms=watch.now_ms)
+            watch.decide()
+            house.records.stop_texts(PersonId("op"), NOON_MS, by="admin", now_ms=watch.now_ms)
+            watch.turn()
+            assert phones.said() == []
+            assert watch.raised()["state"] == "dropped"
+            watch.warm(20)
+
+        assert phones.said() == [("2", "escalate"), ("2", "escalate")], (
+            "second, also in their place"
+        )
