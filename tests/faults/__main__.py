@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.faults.house import Late
+from tests.faults.house import Late, can_mount
 from tests.faults.rounds import Counted, Start
 from tests.faults.totals import Totals, WrongVersion, load, report, save
 
@@ -30,6 +30,8 @@ def main() -> int:
     except WrongVersion as error:
         print(error, file=sys.stderr)
         return 2
+    if not can_mount():
+        print("full disks are left out: only root may mount small file systems")
     if given.only:
         seed, _, span = given.only.partition(":")
         first, _, last = span.partition("-")
