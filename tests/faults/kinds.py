@@ -208,7 +208,7 @@ def same_packs(scene: Scene) -> Iterator[None]:
 @contextmanager
 def other_values(scene: Scene) -> Iterator[None]:
     """A device contradicts itself: other values for instants that it has spoken of."""
-    packs = [p for p in scene.said if p.readings[0].quantity == "temperature"]
+    packs = [p for p in scene.said if p.readings and p.readings[0].quantity == "temperature"]
     for pack in scene.rng.sample(packs, min(len(packs), 2)):
         one = scene.rng.choice(pack.readings)
         count = one.count + scene.rng.choice((-7, 5, 300))

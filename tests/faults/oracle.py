@@ -65,6 +65,7 @@ def by_law(
             "readings": readings(store, sent),
             "arrivals": arrivals(store),
             "batches": ledger(store, outboxes(data)),
+            "quarantine": quarantined(data, sent),
             "followers": cursors(data, store),
             "told": told(data, sent),
         }
@@ -484,6 +485,25 @@ def _broken_chain(store: Store, seen: OutboxSeen, buried: _Buried) -> Iterator[s
             )
         if known is not None and known != h.prev:
             yield f"{h.gw} epoch {h.epoch}: batch {h.seq} does not carry the digest of the one before"
+
+
+def quarantined(data: Path, sent: Ledger) -> Iterator[str]:
+    """What nobody understands is kept with its bytes before it is acknowledged, once."""
+    kept: Counter[str] = Counter()
+    for path in data.glob("gateway*/outbox.db"):
+        with closing(read_only(path)) as db, db:
+            for (payload,) in db.execute("SELECT payload FROM quarantine"):
+                kept[bytes(payload).decode(errors="replace")] += 1
+    yield from few(
+        f"acknowledged, and neither understood nor in quarantine: {text!r}"
+        for text, acknowledged in sent.unfit.items()
+        if acknowledged and text not in kept
+    )
+    yield from few(
+        f"in quarantine, and never offered or not once: {text!r}"
+        for text, times in kept.items()
+        if times > 1 or text not in sent.unfit
+    )
 
 
 # --- followers

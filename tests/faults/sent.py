@@ -64,12 +64,14 @@ class ActionSaid:
 @dataclass(slots=True)
 class Ledger:
     """``readings``: each distinct reading that was ever offered, and whether it is acknowledged.
+    ``unfit``: messages that are no readings, by their text, and whether they are acknowledged.
     ``phones``: person's id to number, of everybody who may be told something."""
 
     rooms: dict[str, RoomSaid] = field(default_factory=dict)
     readings: dict[Reading, bool] = field(default_factory=dict)
     actions: dict[str, ActionSaid] = field(default_factory=dict)
     phones: dict[str, str] = field(default_factory=dict)
+    unfit: dict[str, bool] = field(default_factory=dict)
 
     def offer(self, readings: Iterable[Reading]) -> None:
         for one in readings:
@@ -95,6 +97,7 @@ class Ledger:
             "readings": [
                 (r.probe, r.quantity, r.at_ms, r.count, acked) for r, acked in self.readings.items()
             ],
+            "unfit": self.unfit,
             "actions": list(self.actions.values()),
             "phones": self.phones,
         }
@@ -110,4 +113,5 @@ class Ledger:
             {Reading(*row): acked for *row, acked in said["readings"]},
             {action.id: action for action in actions},
             said["phones"],
+            said["unfit"],
         )

@@ -3,7 +3,7 @@
 The week is that of ``tests.support.workload``: five rooms with warm spells, doors, defrosts, power
 dips, gaps and spikes. It lies in the past, as a backlog does, so that what comes out does not rest
 on how fast this machine is. A round is four hours of it: packs shuffled a little, one in ten sent
-twice, one in twenty kept back until the next round.
+twice, one in twenty kept back until the next round; and a message that nobody understands.
 """
 
 import json
@@ -24,11 +24,21 @@ LATE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One message of a device."""
+    """One message of a device; without readings it is one that nobody understands."""
 
     topic: str
     body: bytes
     readings: tuple[Reading, ...]
+
+    def offer(self, ledger: Ledger) -> None:
+        ledger.offer(self.readings)
+        if not self.readings:
+            ledger.unfit.setdefault(self.body.decode(), False)
+
+    def acknowledge(self, ledger: Ledger) -> None:
+        ledger.acknowledge(self.readings)
+        if not self.readings:
+            ledger.unfit[self.body.decode()] = True
 
     @classmethod
     def of(cls, topic: str, body: bytes, gateway: str) -> "Pack":
@@ -58,10 +68,15 @@ class Story:
             Pack.of(topic, body, self._gateway)
             for topic, body in packs(self._rounds[nth], self._seed + nth)
         ]
+        made.insert(rng.randrange(len(made)), _nonsense(nth))
         back = [pack for pack in made if not last and rng.random() < LATE]
         said = self._kept_back + [pack for pack in made if pack not in back]
         self._kept_back = back
         return said
+
+
+def _nonsense(nth: int) -> Pack:
+    return Pack(f"devices/dev-{nth % 5}/readings", f"round {nth}: warm!".encode(), ())
 
 
 class Device(Publisher):
@@ -81,14 +96,14 @@ class Device(Publisher):
 
     def say(self, packs: Sequence[Pack]) -> None:
         for pack in packs:
-            self._ledger.offer(pack.readings)
+            pack.offer(self._ledger)
             self._waiting[self._client.publish(pack.topic, pack.body, qos=1).mid] = pack
 
     def unacknowledged(self) -> int:
         """Messages; what was acknowledged since is told to the ledger."""
         with suppress(Empty):
             while True:
-                self._ledger.acknowledge(self._waiting.pop(self._said.get_nowait()).readings)
+                self._waiting.pop(self._said.get_nowait()).acknowledge(self._ledger)
         return len(self._waiting)
 
 
