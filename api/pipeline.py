@@ -10,7 +10,7 @@ from api.context import Context
 from domain.ranges import Ranges
 from domain.reading import GatewayId
 from store.ports import EpochLedger, ReadingReader
-from wire import tombstone_v1
+from wire import tombstone_v1, undated_v1
 from wire.status_v1 import BadStatus, Status, decode
 
 
@@ -35,15 +35,27 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class WithoutTime:
+    """Readings of one boot whose instant is not known yet, and the bounds of it: an instant that
+    was past when they came (None: unknown), and when the server had the last of them."""
+
+    boot: str
+    readings: int
+    not_before_ms: int | None
+    not_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayNow:
-    """What the gateway last said of itself, which of its batches are on disk here, and what it
-    had to let go before a receipt."""
+    """What the gateway last said of itself, which of its batches are on disk here, what it had to
+    let go before a receipt, and what is here without a time."""
 
     id: GatewayId
     status: Status | None
     heard_ms: int | None
     epochs: Mapping[str, Mapping[str, Any]]
     lost: Sequence[Lost]
+    without_time: Sequence[WithoutTime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +78,15 @@ def pipeline_now(context: Context, reader: ReadingReader) -> Pipeline:
     statuses = reader.statuses()
     stones = _stones(reader)
     gateways = sorted({*reader.gateways(), *statuses})
+    waiting = _without_time(reader)
     return Pipeline(
         reader.totals(),
         n,
         newest[0].stored_at_ms if newest else None,
-        [_gateway(reader, one, statuses.get(one), stones.get(one, ())) for one in gateways],
+        [
+            _gateway(reader, one, statuses.get(one), stones.get(one, ()), waiting.get(one, ()))
+            for one in gateways
+        ],
         followers(context, n),
     )
 
@@ -80,6 +96,7 @@ def _gateway(
     gateway: GatewayId,
     status: tuple[bytes, int] | None,
     stones: Sequence[tuple[tombstone_v1.Tombstone, int]],
+    waiting: Sequence[WithoutTime],
 ) -> GatewayNow:
     ledger = reader.ledger(gateway)
     epochs = {
@@ -89,8 +106,30 @@ def _gateway(
     said = _status(status[0]) if status else None
     lost = [Lost(stone, at_ms, _missing(stone, ledger.get(stone.epoch))) for stone, at_ms in stones]
     return GatewayNow(
-        gateway, said, status[1] if status else None, epochs, [one for one in lost if one.missing]
-    )
+        gateway, said, status[1] if status else None, epochs,
+        [one for one in lost if one.missing], waiting,
+    )  # fmt: skip
+
+
+def _without_time(reader: ReadingReader) -> dict[GatewayId, list[WithoutTime]]:
+    boots: dict[tuple[GatewayId, str], WithoutTime] = {}
+    for one in reader.undated():
+        body = undated_v1.decode(one.body)  # ingest has checked each
+        key = (one.batch.gateway, one.boot)
+        many = sum(len(columns) for _, columns in body.rows)
+        new = WithoutTime(one.boot, many, body.not_before_ms, one.stored_at_ms)
+        before = boots.get(key)
+        if before is not None:
+            bounds = [b for b in (before.not_before_ms, new.not_before_ms) if b is not None]
+            new = WithoutTime(
+                one.boot, before.readings + many, min(bounds, default=None),
+                max(before.not_after_ms, one.stored_at_ms),
+            )  # fmt: skip
+        boots[key] = new
+    found: dict[GatewayId, list[WithoutTime]] = {}
+    for (gateway, _), of_boot in boots.items():
+        found.setdefault(gateway, []).append(of_boot)
+    return found
 
 
 def _stones(reader: ReadingReader) -> dict[GatewayId, list[tuple[tombstone_v1.Tombstone, int]]]:

@@ -405,6 +405,7 @@ class Installation:
             outbox_path=str(edge.outbox),
             store_id_file=str(edge.home / "store-id"),
             clock_trust=self.trust(edge),
+            clock_rate=self.file.clock.rate,
             cut_every_s=g.cut_every_s,
             window_bytes_live=g.window_bytes_live,
             window_bytes_backlog=g.window_bytes_backlog,

@@ -30,7 +30,7 @@ from domain.ranges import Ranges
 from domain.reading import Columns, Series
 from gateway.ballast import SIZE as BALLAST_BYTES
 from gateway.ballast import Ballast
-from wire import tombstone_v1
+from wire import events_v1, tombstone_v1, undated_v1
 from wire.batch_v1 import (
     MAX_READINGS,
     MAX_WIDTH_MS,
@@ -51,6 +51,11 @@ KEEP_MS = 14 * 86_400_000
 LAST_MS = 1 << 53  # later than any clock says
 QUARANTINE_BYTES = 32 << 20
 QUARANTINE_SAMPLES = 100  # of one topic and reason; the rest are counted
+UNDATED_WAIT_MS = 10 * 60_000  # a clock that will be right is so within minutes of the network
+MOST_BOOTS = 16  # whose offsets are remembered; what a boot left is cut soon after the next start
+_BOOTS = "boots"  # of what is known: offset by boot, the newest last
+_UNDATED_BOOT = "undated boot"  # of what is known: the newest of which undated batches were cut
+_LOOK_BACK = 200  # batches
 _CERTIFICATE = "certificate "  # of what is known, those that devices gave
 _NONE: Mapping[str, bytes] = MappingProxyType({})
 _BATCHES_A_PAGE = 20
@@ -63,6 +68,11 @@ CREATE TABLE IF NOT EXISTS epoch (
     last_seq INTEGER  -- NULL while it is the newest
 ) STRICT;
 CREATE TABLE IF NOT EXISTS incoming (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS undated (
+    id INTEGER PRIMARY KEY,
+    boot TEXT NOT NULL,
+    body BLOB NOT NULL  -- times since that boot's start
+) STRICT;
 CREATE TABLE IF NOT EXISTS batch (
     id INTEGER PRIMARY KEY,
     epoch INTEGER NOT NULL,
@@ -207,6 +217,8 @@ class Outbox:
         self._last_digest = b""
         self._previous: tuple[str, int] | None = None  # the epoch before, and its last seq
         self._pending = 0
+        self._undated = 0  # readings that have no instant yet and are in no batch
+        self._trusted_ms: int | None = None  # the newest instant that a trusted clock has shown
         self._reports: set[int] = set()  # of those that wait, the ones that carry no readings
         self._samples: dict[tuple[str, str], int] = {}
         self._quarantine_size = 0
@@ -237,21 +249,27 @@ class Outbox:
         cut: bool,
         certificates: Mapping[str, bytes] = _NONE,
         released: Sequence[int] = (),
+        undated: Sequence[Row] = (),
+        since_boot_ms: int = 0,
     ) -> list[Waiting]:
         """Put readings and quarantine on disk in one commit; with ``cut``, as batches.
 
         ``certificates``: topic to what a device said there of itself, in place of what it said
         before; its later messages are understood by it. ``released``: what leaves quarantine
-        because its readings are among these. Returns the batches that were cut. Raises ``Full`` when there is no room; then
+        because its readings are among these. ``undated``: rows whose times count from the start of
+        ``clock.boot``, where it is ``since_boot_ms`` now. They wait for the boot's offset, for
+        minutes; then they are cut as they are, and the server waits for it.
+
+        Returns the batches that were cut. Raises ``Full`` when there is no room; then
         nothing of this call was kept. Cutting alone needs no room: it only moves, and what
         it makes can be sent, receipted, and then make room.
         """
         with self._lock:
-            if rows or unfit:
+            if rows or unfit or undated:
                 self.make_room(now_ms, clock)
             made: list[Waiting] = []
             epoch = self._epoch
-            was = (epoch.last_seq, self._last_digest, self._pending)
+            was = (epoch.last_seq, self._last_digest, self._pending, self._undated)
             try:
                 with self._transaction():
                     self._quarantine(unfit)
@@ -261,18 +279,110 @@ class Outbox:
                             "INSERT OR REPLACE INTO known (key, value) VALUES (?, ?)",
                             (_CERTIFICATE + topic, certificate),
                         )
+                    if undated:
+                        self._keep_undated(undated, clock)
                     if cut:
-                        made = self._cut(rows, now_ms, clock)
+                        dated, made = self._date(now_ms, clock, since_boot_ms)
+                        made += self._cut([*rows, *dated], now_ms, clock)
                     elif rows:
                         self._keep(rows)
             except (apsw.FullError, apsw.IOError) as error:
                 self._ballast.release()
-                epoch.last_seq, self._last_digest, self._pending = was
+                epoch.last_seq, self._last_digest, self._pending, self._undated = was
                 self._count_quarantine()
                 raise Full(str(error)) from error
             for batch in made:
                 self._waiting[batch.id] = batch
             return made
+
+    # ---- without a time ----------------------------------------------------------------
+
+    def boot_offset(self, boot: str) -> int | None:
+        """What turns the time since this boot's start into UTC, if that was ever known."""
+        with self._lock:
+            return self._offsets().get(boot)
+
+    def keep_boot_offset(self, boot: str, offset: int, now_ms: int) -> bool:
+        """On disk before anything is dated by it: a boot has one offset, for ever. Where undated
+        batches of the boot were cut, a report tells the server at once, for the machine may be off
+        before the next reading. False when there is no room for it now."""
+        with self._lock:
+            epoch = self._epoch
+            was = (epoch.last_seq, self._last_digest)
+            made: Waiting | None = None
+            try:
+                with self._transaction():
+                    newest = [*self._offsets().items(), (boot, offset)][-MOST_BOOTS:]
+                    self._put_known(_BOOTS, msgspec.json.encode(dict(newest)))
+                    if self._get_known(_UNDATED_BOOT) == boot.encode():
+                        clock, span = Clock(True, offset, boot), (now_ms, now_ms)
+                        body = events_v1.encode([])
+                        made = self._append("event", body, 0, span, now_ms, clock)
+            except (apsw.FullError, apsw.IOError):
+                self._ballast.release()
+                epoch.last_seq, self._last_digest = was
+                return False
+            if made is not None:
+                self._waiting[made.id] = made
+                self._reports.add(made.id)
+            return True
+
+    def _offsets(self) -> dict[str, int]:
+        return msgspec.json.decode(self._get_known(_BOOTS) or b"{}", type=dict[str, int])
+
+    def _put_known(self, key: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO known (key, value) VALUES (?, ?)", (key, value))
+
+    def _get_known(self, key: str) -> bytes:
+        row = self._db.execute("SELECT value FROM known WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else b""
+
+    def _keep_undated(self, rows: Sequence[Row], clock: Clock) -> None:
+        for part in _portions(sorted(set(rows), key=_by_time)):
+            self._db.execute(
+                "INSERT INTO undated (boot, body) VALUES (?, ?)",
+                (clock.boot, pack_readings(_columns(part))),
+            )
+            self._undated += len(part)
+
+    def _date(
+        self, now_ms: int, clock: Clock, since_boot_ms: int
+    ) -> tuple[list[Row], list[Waiting]]:
+        """Undated rows that can be dated now; and the others as batches, where they have waited
+        long enough, are many, or belong to a boot that is over."""
+        if not self._undated:
+            return [], []
+        boots: dict[str, list[Row]] = {}
+        for boot, body in self._db.execute("SELECT boot, body FROM undated"):
+            boots.setdefault(boot, []).extend(_rows(body))
+        dated: list[Row] = []
+        made: list[Waiting] = []
+        for boot, rows in boots.items():
+            offset = clock.offset if boot == clock.boot else self.boot_offset(boot)
+            if offset is not None:
+                dated += [row._replace(at_ms=row.at_ms + offset) for row in rows]
+            elif boot == clock.boot and (
+                len(rows) < MAX_READINGS
+                and min(row.at_ms for row in rows) > since_boot_ms - UNDATED_WAIT_MS
+            ):
+                continue
+            else:
+                made += self._seal_undated(boot, rows, now_ms, clock)
+            self._db.execute("DELETE FROM undated WHERE boot = ?", (boot,))
+            self._undated -= len(rows)
+        return dated, made
+
+    def _seal_undated(
+        self, boot: str, rows: Sequence[Row], now_ms: int, clock: Clock
+    ) -> list[Waiting]:
+        made = []
+        if boot == clock.boot:
+            self._put_known(_UNDATED_BOOT, boot.encode())
+        for part in _portions(sorted(set(rows), key=_by_time)):
+            undated = undated_v1.Undated(boot, self._trusted_ms, _columns(part))
+            body, span = undated_v1.encode(undated), (now_ms, now_ms)
+            made.append(self._append("undated", body, len(part), span, now_ms, clock))
+        return made
 
     def held(self, ids: Iterable[int], topics: Iterable[str]) -> list[tuple[int, Unfit]]:
         """What of these is in quarantine: by its number, or on its topic."""
@@ -329,8 +439,9 @@ class Outbox:
             for id, payload, readings in page:
                 before = id
                 if readings:
-                    _, body = open_batch(payload, lambda _gw, _kid: self._sealer.key)
-                    yield list(_rows(body))
+                    header, body = open_batch(payload, lambda _gw, _kid: self._sealer.key)
+                    if header.kind == "readings":
+                        yield list(_rows(body))
             if len(page) < _BATCHES_A_PAGE:
                 break
         with self._lock:
@@ -360,7 +471,7 @@ class Outbox:
     def pending(self) -> int:
         """Readings on disk that no batch holds yet."""
         with self._lock:
-            return self._pending
+            return self._pending + self._undated
 
     def _keep(self, rows: Sequence[Row]) -> None:
         for part in _portions(sorted(set(rows), key=_by_time)):
@@ -423,6 +534,8 @@ class Outbox:
         )
         epoch.last_seq = seq
         self._last_digest = digest(payload)
+        if clock.trusted:
+            self._trusted_ms = max(self._trusted_ms or 0, now_ms)
         return Waiting(
             self._db.last_insert_rowid(), epoch.no, seq, now_ms, *span, readings, len(payload)
         )
@@ -757,6 +870,12 @@ class Outbox:
             for (body,) in self._db.execute("SELECT body FROM incoming")
             for _, columns in unpack_readings(body)
         )
+        self._undated = sum(
+            len(columns)
+            for (body,) in self._db.execute("SELECT body FROM undated")
+            for _, columns in unpack_readings(body)
+        )
+        self._trusted_ms = self._last_trusted()
         self._count_quarantine()
         epoch = _Epoch(top + 1, os.urandom(8).hex())
         self._epochs[epoch.name] = epoch
@@ -771,6 +890,16 @@ class Outbox:
         ):
             self._samples[(topic, reason)] = n
             self._quarantine_size += size + n * (len(topic) + len(reason) + _QUARANTINE_ROW)
+
+    def _last_trusted(self) -> int | None:
+        """From the newest batch that was cut by a trusted clock, looking back some way."""
+        for (payload,) in self._db.execute(
+            "SELECT payload FROM batch ORDER BY id DESC LIMIT ?", (_LOOK_BACK,)
+        ):
+            header, _ = open_batch(payload, lambda _gw, _kid: self._sealer.key)
+            if header.clock.trusted:
+                return header.cut_at_ms
+        return None
 
     def _load_waiting(self, below: int) -> None:
         by_no = {epoch.no: epoch for epoch in self._epochs.values()}

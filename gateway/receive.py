@@ -34,7 +34,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from domain import admission
 from domain.reading import ProbeId, Quality, Series
 from gateway import decoders, quarantine
-from gateway.clock import ArrivalClock
+from gateway.clock import ArrivalClock, since_boot_ms
 from gateway.decoders.certificates import Certificates
 from gateway.edge_broker import Unavailable
 from gateway.hours_off import HOUR_MS, HoursOff, Offsets, hours_ahead
@@ -158,17 +158,25 @@ def _tell_nothing_was_kept(messages: Iterable[Message]) -> None:
 
 class Admission:
     """Messages to rows and quarantine. Holds the arrival clock, and what devices said at their
-    birth: ``learnt`` is what must be on disk before the message that said it is acknowledged."""
+    birth: ``learnt`` is what must be on disk before the message that said it is acknowledged.
+
+    A reading without a time that comes while the clock is not trusted has no instant yet: it is
+    added to ``undated``, its time counted from the machine's start. Who calls empties both.
+    """
 
     def __init__(
         self,
         gateway: str,
         foreign: Sequence[decoders.Decoder] = (),
         certificates: Mapping[str, bytes] = MappingProxyType({}),
+        since_boot_ms: Callable[[], int] = since_boot_ms,
     ) -> None:
         self._gateway = gateway
         self._foreign = foreign
         self._arrivals = ArrivalClock()
+        self._since_boot_ms = since_boot_ms
+        self._boot_arrivals = ArrivalClock()
+        self.undated: list[Row] = []
         self._births = Certificates(certificates)
         self.learnt: dict[str, bytes] = {}
         self.offsets: Mapping[str, int] = {}  # topic to the hours that its time is ahead
@@ -206,19 +214,25 @@ class Admission:
                 reasons.append(item.reason)
                 continue
             objection = admission.objection(
-                item.quantity, item.at_ms, now_ms if clock_trusted else None
+                item.quantity,
+                item.at_ms if item.timed or clock_trusted else admission.EARLIEST_MS,
+                now_ms if clock_trusted else None,
             )
             if objection is not None:
                 local = f": {hours} h, local time sent as UTC?" if hours > 0 else ""
                 reasons.append(objection + local)
                 continue
-            row = self._row(item, message.late, clock_trusted, arrivals)
+            waits = not item.timed and not clock_trusted and arrived is None
+            if waits:
+                row = self._undated_row(item, message.late)
+            else:
+                row = self._row(item, message.late, clock_trusted, arrivals)
             if len(row.series.probe) > MAX_PROBE_ID:
                 reasons.append("a probe's id is too long")
             elif not row.series.probe.isprintable():
                 reasons.append("a probe's id has a character that cannot be shown")
             else:
-                rows.append(row)
+                (self.undated if waits else rows).append(row)
         if not reasons:
             return rows, None
         shown = "; ".join(dict.fromkeys(reasons[:_REASONS_SHOWN]))
@@ -256,6 +270,16 @@ class Admission:
             )
         return hours_ahead(newest - now_ms)
 
+    def _undated_row(self, item: decoders.DeviceReading, late: bool) -> Row:
+        series = self._series(item)
+        at_ms = self._boot_arrivals.free(series, self._boot_arrivals.now(self._since_boot_ms()))
+        bits = Quality.CLOCK_ESTIMATED | (Quality.INTERVAL_ONLY if late else 0)
+        return Row(series, at_ms, item.count, admission.quality(item.quantity, item.count, bits))
+
+    def _series(self, item: decoders.DeviceReading) -> Series:
+        probe = item.probe if item.own_id else f"mqtt:{self._gateway}:{item.probe}"
+        return Series(ProbeId(probe), item.quantity)
+
     def _row(
         self,
         item: decoders.DeviceReading,
@@ -263,8 +287,7 @@ class Admission:
         clock_trusted: bool,
         arrivals: ArrivalClock,
     ) -> Row:
-        probe = item.probe if item.own_id else f"mqtt:{self._gateway}:{item.probe}"
-        series = Series(ProbeId(probe), item.quantity)
+        series = self._series(item)
         bits, at_ms = 0, item.at_ms
         if not item.timed:
             at_ms = arrivals.free(series, at_ms)
@@ -304,6 +327,7 @@ class Receiver:
         users_changed: Callable[[], bool],
         foreign: Sequence[decoders.Decoder] = (),
         offsets_file: Path | None = None,
+        since_boot_ms: Callable[[], int] = since_boot_ms,
     ) -> None:
         self._outbox = outbox
         self._now_ms = now_ms
@@ -319,7 +343,8 @@ class Receiver:
         self._retry_at_s = monotonic()
         self._stop = stop
         self._inbox = Inbox()
-        self._admission = Admission(gateway, foreign, outbox.certificates())
+        self._since_boot_ms = since_boot_ms
+        self._admission = Admission(gateway, foreign, outbox.certificates(), since_boot_ms)
         self._admission.offsets = self._offsets.hours
         self._connection = 0
         self._sentinels = f"devices/{gateway}/sentinel/"
@@ -503,6 +528,7 @@ class Receiver:
         clock = self._clock()
         rows: list[Row] = []
         unfit: list[Unfit] = []
+        undated: list[Row] = []
         outcomes: list[Outcome] = []
         for message in group:
             if message.retained:  # the broker's memory of something old, not a measurement now
@@ -512,15 +538,22 @@ class Receiver:
             rows += more
             if bad is not None:
                 unfit.append(bad)
-            outcomes.append(Outcome(len(more), bad.reason if bad else ""))
-        if not rows and not unfit and not cut:
+            waiting = self._admission.undated
+            outcomes.append(Outcome(len(more) + len(waiting), bad.reason if bad else ""))
+            undated += waiting
+            waiting.clear()
+        if not rows and not unfit and not undated and not cut:
             return outcomes
+        at_boot_ms = self._since_boot_ms()
         made = self._outbox.take(
-            rows, unfit, now_ms, clock, cut=cut, certificates=self._admission.learnt
-        )
+            rows, unfit, now_ms, clock, cut=cut, certificates=self._admission.learnt,
+            undated=undated, since_boot_ms=at_boot_ms,
+        )  # fmt: skip
         self._admission.learnt.clear()
-        if rows:
-            self._on_kept(rows)
+        if rows or undated:
+            # Whoever rings on the spot asks what is warm now, not what time it is.
+            here = [row._replace(at_ms=row.at_ms + now_ms - at_boot_ms) for row in undated]
+            self._on_kept(rows + here)
         if cut:
             self._cut_at_s = monotonic()
         if made:

@@ -140,9 +140,16 @@ def _parts(
 ) -> list[tuple[str, Callable[[], None]]]:
     """By name, what each runs until ``halt``."""
     boot = clocks.boot_id()
-
-    def clock() -> Clock:
-        return Clock(trusted=clocks.trusted(settings.clock_trust), boot=boot)
+    boot_clock = clocks.BootClock(
+        boot=boot,
+        now_ms=now_ms,
+        since_boot_ms=partial(clocks.since_boot_ms, settings.clock_rate),
+        trusted=lambda: clocks.trusted(settings.clock_trust),
+        offset=outbox.boot_offset(boot),
+        keep=outbox.keep_boot_offset,
+        rate=settings.clock_rate,
+    )
+    clock = boot_clock.now
 
     configured = Configured(
         settings.id,
@@ -158,6 +165,7 @@ def _parts(
         version=_version(),
         now_ms=now_ms,
         clock=clock,
+        boot_clock=boot_clock,
         full=lambda: receiver.full,
         hours_off=lambda: receiver.hours_off(),
         alarms=lambda: alarms.active() if alarms else None,
@@ -192,6 +200,7 @@ def _parts(
         stop=halt,
         foreign=foreign.load(),
         offsets_file=Path(settings.offsets_file) if settings.offsets_file else None,
+        since_boot_ms=boot_clock.since_boot_ms,
     )
     parts: list[tuple[str, Callable[[], None]]] = [
         ("receive", receiver.run),

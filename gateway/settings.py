@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device_users: list[DeviceUser] = []  # for any device
     devices_folder: str = ""  # a user per device: NAME.password, and NAME.hears where it listens
     clock_trust: Literal["kernel", "host"] = "kernel"
+    clock_rate: float = 1.0  # of a story's clock
     cut_every_s: float = 1.0
     window_bytes_live: int = 1 << 18
     window_bytes_backlog: int = 1 << 17

@@ -26,10 +26,11 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.clock import BootClock
 from gateway.config import Configured, Refused
 from gateway.outbox import Full, Impossible, Outbox, Unfit
 from gateway.settings import Settings
-from wire import hello_v1, receipt_v1, restore_v1, status_v1, topics
+from wire import events_v1, hello_v1, receipt_v1, restore_v1, status_v1, topics
 from wire.batch_v1 import Clock
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ class Uplink:
         version: str,
         now_ms: Callable[[], int],
         clock: Callable[[], Clock],
+        boot_clock: BootClock | None = None,
         full: Callable[[], bool],
         alarms: Callable[[], int | None],
         hours_off: Callable[[], dict[str, int]] = dict,
@@ -149,6 +151,7 @@ class Uplink:
         self._version = version
         self._now_ms = now_ms
         self._clock = clock
+        self._boot_clock = boot_clock
         self._full = full
         self._hours_off = hours_off
         self._alarms = alarms
@@ -395,6 +398,7 @@ class Uplink:
     def _status(self, state: str) -> bytes:
         backlog = self._outbox.backlog()
         clock = self._clock()
+        step = self._boot_clock.last_step if self._boot_clock else None
         config = self._configured.current
         return status_v1.encode(
             status_v1.Status(
@@ -406,7 +410,13 @@ class Uplink:
                 backlog=status_v1.Backlog(backlog.batches, backlog.readings, backlog.bytes),
                 # What is receipted makes room when it is needed, so it does not fill the outbox.
                 full_in_h=self.full_in_h,
-                clock=status_v1.Clock(clock.trusted, self._now_ms(), clock.boot),
+                clock=status_v1.Clock(
+                    clock.trusted,
+                    self._now_ms(),
+                    clock.boot,
+                    step.at_ms if step else None,
+                    step.by_ms if step else 0,
+                ),
                 quarantined=self._outbox.quarantined()[0],
                 refused=len(self._outbox.refused()),
                 config=status_v1.Config(config.store, config.m) if config else None,
@@ -421,7 +431,22 @@ class Uplink:
         short = [(topic, h) for topic, h in self._hours_off().items() if len(topic) <= 200]
         return dict(short[: status_v1.MAX_HOURS_OFF])
 
+    def _report_step(self) -> None:
+        """That the clock was set is an event: it explains what comes after."""
+        step = self._boot_clock.take_step() if self._boot_clock else None
+        if step is None or self._boot_clock is None:
+            return
+        log.warning("the clock was set", extra={"by_ms": step.by_ms})
+        event = events_v1.ClockSet(os.urandom(8).hex(), step.at_ms, step.by_ms)
+        try:
+            self._outbox.report(events_v1.encode([event]), self._now_ms(), self._clock())
+        except Full:
+            self._boot_clock.give_back(step)
+        else:
+            self._status_at_s = 0.0
+
     def _housekeeping(self) -> None:
+        self._report_step()
         at_s = monotonic()
         if at_s >= self._fill_at_s:
             self._fill_at_s = at_s + FILL_EVERY_S

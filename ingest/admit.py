@@ -14,8 +14,8 @@ import msgspec
 from domain.admission import objection, quality
 from domain.quantity import QUANTITIES
 from domain.reading import Columns, GatewayId, ProbeId, Quality, Series
-from store.ports import AdmittedBatch, BatchId
-from wire import tombstone_v1, topics
+from store.ports import AdmittedBatch, BatchId, Undated
+from wire import tombstone_v1, topics, undated_v1
 from wire.batch_v1 import BadBatch, Header, digest, open_batch, unpack_readings
 
 LONGEST_PROBE_ID = 160
@@ -109,16 +109,38 @@ def admit(topic: str, payload: bytes, gateways: Mapping[str, Gateway]) -> Admitt
             tombstone_v1.decode(body)
         except tombstone_v1.BadTombstone as error:
             return Rejected(gateway.id, error.reason, security=False, name=name)
+    waits_for = ""
+    if header.kind == "undated":
+        try:
+            waits_for = undated_v1.decode(body).boot
+        except undated_v1.BadUndated as error:
+            return Rejected(gateway.id, error.reason, security=False, name=name)
+    boot = _boot(header)
     if header.kind != "readings":
-        batch = AdmittedBatch(id_, digest(payload), header.kind, [], header.cut_at_ms, note=body)
-        return Admitted(batch, header.kid, header.clock.trusted)
+        batch = AdmittedBatch(
+            id_, digest(payload), header.kind, [], header.cut_at_ms, body, *boot, waits_for
+        )
+        return Admitted(batch, header.kid, header.clock.trusted, after=header.after)
     try:
         rows = unpack_readings(body)
     except BadBatch as error:
         return Rejected(gateway.id, error.reason, security=False, name=name)
     good, bad = sift(rows, _trusted_now(header))
-    batch = AdmittedBatch(id_, digest(payload), header.kind, good, header.cut_at_ms)
+    batch = AdmittedBatch(id_, digest(payload), header.kind, good, header.cut_at_ms, b"", *boot)
     return Admitted(batch, header.kid, header.clock.trusted, tuple(bad), header.after)
+
+
+def date(waiting: Undated) -> Admitted:
+    """The readings of an undated batch, by the offset that has come for its boot. What may not
+    enter is quarantined like any other reading."""
+    offset_ms = waiting.offset_ms or 0
+    rows = [
+        (series, Columns(array("q", [at + offset_ms for at in c.at_ms]), c.count, c.quality))
+        for series, c in undated_v1.decode(waiting.body).rows
+    ]
+    good, bad = sift(rows, None)
+    batch = AdmittedBatch(waiting.batch, b"", "readings", good, waiting.cut_at_ms)
+    return Admitted(batch, "", False, tuple(bad))
 
 
 def sift(
@@ -173,6 +195,16 @@ def readmit_rows(payload: bytes, name: BatchId) -> Admitted | None:
     good, bad = sift(rows, kept.cut_at_ms if kept.trusted else None)
     batch = AdmittedBatch(name, digest(payload), "readings", good, kept.cut_at_ms)
     return Admitted(batch, "", kept.trusted, tuple(bad))
+
+
+def _boot(header: Header) -> tuple[str, int | None]:
+    """What the batch tells of its boot; an offset that no clock could have is none."""
+    boot, offset = header.clock.boot, header.clock.offset
+    if not (0 < len(boot) <= undated_v1.LONGEST_BOOT and boot.isprintable()):
+        return "", None
+    if offset is None or not abs(offset) < undated_v1.LAST_MS:
+        return boot, None
+    return boot, offset
 
 
 def _trusted_now(header: Header) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from domain.reading import GatewayId
 from domain.server_clock import Heard, judge
 from domain.system_alarm import SERVER
-from ingest.admit import Admitted, Gateway, Rejected, admit, keep_rows, readmit_rows
+from ingest.admit import Admitted, Gateway, Rejected, admit, date, keep_rows, readmit_rows
 from ingest.inbox import Lane, Message
 from ingest.twins import Twins
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
@@ -72,6 +72,7 @@ class Consumer:
             self._statuses(messages)
         else:
             touched = self._store_group(lane, messages)
+            self.date_what_can_be()
             for gateway in touched:
                 self.send_receipt(gateway)
         for message in messages:
@@ -128,7 +129,7 @@ class Consumer:
                     touched[outcome.source] = None
                 continue
             if outcome.bad:
-                self._hold_rows(message, outcome)
+                self._hold_rows(message.topic, outcome)
             self._watch_for_twins(message, outcome)
             batch = outcome.batch
             touched[batch.id.gateway] = None
@@ -140,6 +141,19 @@ class Consumer:
             self._accepted(outcome)
         self._write(lane, group)
         return list(touched)
+
+    def date_what_can_be(self) -> None:
+        """Undated batches whose boot's offset has come, with this group or a life before. Killed
+        in between they still wait, and are dated at the next group or start."""
+        for waiting in self._store.undated(known=True):
+            outcome = date(waiting)
+            if outcome.bad:
+                self._hold_rows(f"undated/{waiting.boot}", outcome)
+            written = self._store.date(waiting.batch, outcome.batch.rows, self._now_ms())
+            log.info(
+                "undated readings have their time",
+                extra={"gateway": waiting.batch.gateway, "readings": written.stored},
+            )
 
     def _write(self, lane: Lane, group: Mapping[BatchId, tuple[AdmittedBatch, Message]]) -> None:
         if not group:
@@ -178,10 +192,10 @@ class Consumer:
         self._store.quarantine(gateway, message.topic, reason, message.payload, self._now_ms())
         log.error("duplicate gateway", extra={"gateway": gateway, "reason": why})
 
-    def _hold_rows(self, message: Message, outcome: Admitted) -> None:
+    def _hold_rows(self, topic: str, outcome: Admitted) -> None:
         reason = f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"
         source = outcome.batch.id.gateway
-        self._store.quarantine(source, message.topic, reason, keep_rows(outcome), self._now_ms())
+        self._store.quarantine(source, topic, reason, keep_rows(outcome), self._now_ms())
         log.warning("readings quarantined", extra={"gateway": source, "reason": reason})
         self._count_unfit(source, reason)
 

@@ -59,6 +59,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         consumer = Consumer(
             store, gateways, say, now_ms, restored, board, doubts_clock=settings.doubts_clock
         )
+        when_there_is_room(consumer.date_what_can_be, stop.wait, board)
         configs = _start_configs(settings, restored, say, now_ms, stop)
         hello = hello_v1.encode(hello_v1.Hello(store.store_id, now_ms()))
         folder = wishes(settings.readings_path)

@@ -4,6 +4,7 @@ import copy
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from domain.ranges import Ranges
 from domain.reading import NOT_VALID, Columns, GatewayId, Series
@@ -19,6 +20,7 @@ from store.ports import (
     Note,
     Quarantined,
     Span,
+    Undated,
     Written,
 )
 from store.ranges import ledger
@@ -43,6 +45,8 @@ class MemoryStore:
         self._too_late: set[tuple[Series, int, int, int]] = set()
         self._digests: dict[BatchId, bytes] = {}
         self._notes: list[Note] = []
+        self._undated: dict[BatchId, Undated] = {}
+        self._offsets: dict[tuple[str, str], int] = {}
         self._ranges: dict[tuple[str, str], Ranges] = defaultdict(Ranges)
         self._arrivals: list[Arrival] = []
         self._quarantined: list[Quarantined] = []
@@ -72,6 +76,12 @@ class MemoryStore:
                 counts["batches"] += 1
                 if batch.kind != "readings":
                     noted.append(batch)
+                if batch.offset_ms is not None:
+                    self._offsets.setdefault((batch.id.gateway, batch.boot), batch.offset_ms)
+                if batch.undated:
+                    self._undated[batch.id] = Undated(
+                        batch.id, batch.undated, None, batch.cut_at_ms, stored_at_ms, batch.note
+                    )
                 for series, columns in batch.rows:
                     for ts, count, quality in columns:
                         what = self._take(series, ts, count, quality, stored_at_ms, touched)
@@ -92,6 +102,33 @@ class MemoryStore:
             repeated,
             refused,
         )
+
+    def date(
+        self, batch: BatchId, rows: Sequence[tuple[Series, Columns]], stored_at_ms: int
+    ) -> Written:
+        counts: Counter[str] = Counter()
+        touched: dict[Series, set[int]] = defaultdict(set)
+        for series, columns in rows if batch in self._undated else ():
+            for ts, count, quality in columns:
+                counts[self._take(series, ts, count, quality, stored_at_ms, touched)] += 1
+        self._undated.pop(batch, None)
+        spans = [_span(series, times) for series, times in touched.items()]
+        n: ArrivalNo | None = None
+        if spans:
+            n = ArrivalNo(len(self._arrivals) + 1)
+            self._arrivals.append(Arrival(n, stored_at_ms, spans, True))
+        self._totals.update(counts)
+        return Written(
+            n, counts["stored"], counts["duplicates"], counts["conflicts"], counts["too_late"],
+            [], [],
+        )  # fmt: skip
+
+    def undated(self, *, known: bool = False) -> list[Undated]:
+        found = [
+            replace(one, offset_ms=self._offsets.get((one.batch.gateway, one.boot)))
+            for one in self._undated.values()
+        ]
+        return [one for one in found if not known or one.offset_ms is not None]
 
     def _take(
         self,

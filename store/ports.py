@@ -30,6 +30,9 @@ class AdmittedBatch:
     rows: Sequence[tuple[Series, Columns]]
     cut_at_ms: int
     note: bytes = b""  # body of a kind that carries no readings, kept as it came
+    boot: str = ""  # of the gateway, when it was cut
+    offset_ms: int | None = None  # from times since that boot's start to UTC, once it is known
+    undated: str = ""  # of the kind undated: the boot whose offset it waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,19 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Undated:
+    """A batch whose readings have no instant: ``body`` as it came (``wire.undated_v1``). ``boot``:
+    what its times count from; ``offset_ms``: what turns them into UTC, None while unknown."""
+
+    batch: BatchId
+    boot: str
+    offset_ms: int | None
+    cut_at_ms: int
+    stored_at_ms: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Latest:
     series: Series
     at_ms: int
@@ -178,6 +194,11 @@ class ReadingReader(Protocol):
         there may be more than ``limit``."""
         ...
 
+    def undated(self, *, known: bool = False) -> list[Undated]:
+        """Batches that wait for their boot's offset, in order of arrival; with ``known`` only
+        those whose offset has come, so that they can be dated."""
+        ...
+
     def quarantined(self, after_id: int = 0, limit: int = 100) -> list[Quarantined]: ...
 
     def statuses(self) -> dict[GatewayId, tuple[bytes, int]]:
@@ -198,12 +219,20 @@ class ReadingStore(ReadingReader, Protocol):
     - Writing a reading again changes nothing.
     - What ``write`` returned from is on disk: readings, conflicts, ledger and arrival together.
     - Each write that changed something is one arrival; arrivals are numbered without holes.
+    - The offset of a boot is learnt with the batch that tells it; the first one stays.
     - A call that raises ``store.errors.Full`` kept nothing and may be made again.
     """
 
     def write(
         self, batches: Sequence[AdmittedBatch], stored_at_ms: int, *, backlog: bool = False
     ) -> Written: ...
+
+    def date(
+        self, batch: BatchId, rows: Sequence[tuple[Series, Columns]], stored_at_ms: int
+    ) -> Written:
+        """The readings of an undated batch, which waits no more: one arrival of the past. Done
+        again it changes nothing."""
+        ...
 
     def quarantine(
         self, source: str, topic: str, reason: str, payload: bytes, received_at_ms: int

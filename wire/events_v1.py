@@ -57,7 +57,15 @@ class Acked(msgspec.Struct, frozen=True, tag="acked", rename={"at_ms": "at"}):
     by: str
 
 
-Event = Told | Acked
+class ClockSet(msgspec.Struct, frozen=True, tag="clock", rename={"at_ms": "at"}):
+    """The gateway's clock was set: at ``at_ms`` it showed ``by_ms`` more (or less) than before."""
+
+    key: str
+    at_ms: int
+    by_ms: int
+
+
+Event = Told | Acked | ClockSet
 
 
 class _Body(msgspec.Struct, frozen=True):

@@ -19,9 +19,13 @@ class BadStatus(Exception):
 
 
 class Clock(msgspec.Struct, frozen=True):
+    """``step_ms``: when somebody last set it since the gateway's start, by ``step_by_ms``."""
+
     trusted: bool
     now_ms: int | None = None
     boot: str = ""
+    step_ms: int | None = None
+    step_by_ms: int = 0
 
 
 class Backlog(msgspec.Struct, frozen=True):

@@ -50,6 +50,15 @@ async def pipeline(_asked: Annotated[Nothing, Query()], context: InContext) -> R
                         }
                         for one in gateway.lost
                     ],
+                    "without_time": [
+                        {
+                            "boot": one.boot,
+                            "readings": one.readings,
+                            "not_before": one.not_before_ms,
+                            "not_after": one.not_after_ms,
+                        }
+                        for one in gateway.without_time
+                    ],
                 }
                 for gateway in now.gateways
             },

@@ -73,6 +73,34 @@ class Ledger:
             ],
         )
 
+    def put_boots(self, batches: Sequence[AdmittedBatch], stored_at_ms: int) -> None:
+        """What was learnt of gateways' boots, and who waits for more."""
+        self._db.executemany(
+            "INSERT OR IGNORE INTO boot VALUES(?, ?, ?)",
+            {
+                (one.id.gateway, one.boot, one.offset_ms)
+                for one in batches
+                if one.offset_ms is not None
+            },
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO undated VALUES(?, ?, ?, ?)",
+            [
+                (self._epoch(one.id), one.id.seq, one.undated, stored_at_ms)
+                for one in batches
+                if one.undated
+            ],
+        )
+
+    def waits_for_date(self, batch: BatchId) -> bool:
+        where = (self._epoch(batch), batch.seq)
+        found = self._db.execute("SELECT 1 FROM undated WHERE epoch = ? AND seq = ?", where)
+        return bool(found.fetchall())
+
+    def dated(self, batch: BatchId) -> None:
+        where = (self._epoch(batch), batch.seq)
+        self._db.execute("DELETE FROM undated WHERE epoch = ? AND seq = ?", where)
+
     def _epoch(self, batch: BatchId) -> int:
         """The epoch's number, given when it is first seen."""
         name = (batch.gateway, batch.epoch)

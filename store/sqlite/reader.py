@@ -24,6 +24,7 @@ from store.ports import (
     Note,
     Quarantined,
     Span,
+    Undated,
 )
 from store.ranges import ledger
 from store.sqlite.schema import HOUR_MS, open_reader
@@ -59,6 +60,13 @@ _RAW_OVERVIEW = (
     "WHERE hour >= ?1 / 3600000 AND hour <= (?2 - 1) / 3600000 AND ts >= ?1 AND ts < ?2 "
     f"AND quality & {int(NOT_VALID)} = 0 GROUP BY series"
 )
+
+_UNDATED = (
+    "SELECT e.gateway, e.epoch, u.seq, u.boot, b.offset_ms, n.cut_at, u.stored_at, n.body "
+    "FROM undated u JOIN epoch e ON e.id = u.epoch JOIN note n ON n.epoch = u.epoch AND n.seq = u.seq "
+    "LEFT JOIN boot b ON b.gateway = e.gateway AND b.boot = u.boot ORDER BY n.n, e.id, u.seq"
+)
+_UNDATED_KNOWN = _UNDATED.replace("LEFT JOIN", "JOIN")
 
 
 class SqliteReader:
@@ -301,6 +309,16 @@ class SqliteReader:
             (kind, after, limit - 1, _NEVER),
         )
         return [Note(BatchId(GatewayId(row[0]), *row[1:3]), *row[3:]) for row in found]
+
+    def undated(self, *, known: bool = False) -> list[Undated]:
+        try:
+            found = self._rows(_UNDATED_KNOWN if known else _UNDATED)
+        except apsw.SQLError:  # a file that its writer has not opened since there are any
+            return []
+        return [
+            Undated(BatchId(GatewayId(gateway), epoch, seq), boot, offset, cut_at, stored_at, body)
+            for gateway, epoch, seq, boot, offset, cut_at, stored_at, body in found
+        ]
 
     def quarantined(self, after_id: int = 0, limit: int = 100) -> list[Quarantined]:
         found = self._rows(

@@ -67,6 +67,16 @@ CREATE TABLE status(
     WITHOUT ROWID;
 """
 
+# Made beside the others where they are missing: a file of before has none of what they hold.
+LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS boot(
+    gateway TEXT NOT NULL, boot TEXT NOT NULL, offset_ms INTEGER NOT NULL,
+    PRIMARY KEY(gateway, boot)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS undated(
+    epoch INTEGER NOT NULL, seq INTEGER NOT NULL, boot TEXT NOT NULL, stored_at INTEGER NOT NULL,
+    PRIMARY KEY(epoch, seq)) WITHOUT ROWID;
+"""
+
 
 def open_writer(path: Path) -> apsw.Connection:
     """WAL and FULL: a commit that returned survives a power cut."""

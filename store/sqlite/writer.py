@@ -24,7 +24,7 @@ from store.settle import UNMARKED, add, known, standing
 from store.sqlite import quarantine
 from store.sqlite.ledger import Ledger
 from store.sqlite.reader import SqliteReader
-from store.sqlite.schema import HOUR_MS, VERSION, create, open_writer, version
+from store.sqlite.schema import HOUR_MS, LATER_TABLES, VERSION, create, open_writer, version
 from store.sqlite.spans import pack
 from store.sqlite.wal import WriteAheadLog
 
@@ -64,6 +64,7 @@ class _Group:
         self.accepted: list[AdmittedBatch] = []
         self.repeated: list[BatchId] = []
         self.refused: list[tuple[BatchId, str]] = []
+        self.dated: BatchId | None = None  # an undated batch whose readings these are
 
 
 Put = Callable[[_Group, int], None]  # group, stored_at_ms
@@ -84,6 +85,7 @@ class SqliteStore(SqliteReader):
             create(db, secrets.token_hex(8))
         if version(db) != VERSION:
             raise ValueError(f"{path} is of version {version(db)}, this program writes {VERSION}")
+        db.execute(LATER_TABLES)
         self._wal = WriteAheadLog(db, path)
         self._ledger = Ledger(db)
         self._set_up(db)
@@ -150,6 +152,29 @@ class SqliteStore(SqliteReader):
             group.refused,
         )
 
+    def date(
+        self, batch: BatchId, rows: Sequence[tuple[Series, Columns]], stored_at_ms: int
+    ) -> Written:
+        with self._one_at_a_time:
+            group = _Group()
+            try:
+                if self._ledger.waits_for_date(batch):
+                    for series, columns in rows:
+                        self._take(group, series, columns, stored_at_ms - self._floor_ms)
+                group.rows.sort()
+                group.dated = batch
+                n = self._commit(group, stored_at_ms, True, self._merge)
+            except BaseException:
+                self._remember()
+                raise
+            self._newest.update(group.latest)
+            self._wal.tend()
+        counts = group.counts
+        return Written(
+            n, counts["stored"], counts["duplicates"], counts["conflicts"], counts["too_late"],
+            [], [],
+        )  # fmt: skip
+
     def _sort_out(self, batches: Sequence[AdmittedBatch], stored_at_ms: int) -> _Group:
         """Known names aside; the rest as rows in the table's order."""
         group = _Group()
@@ -207,6 +232,9 @@ class SqliteStore(SqliteReader):
             self._put_series(group)
             self._ledger.put(group.accepted)
             self._ledger.put_notes(notes, n)
+            self._ledger.put_boots(group.accepted, stored_at_ms)
+            if group.dated is not None:
+                self._ledger.dated(group.dated)
             if n is not None:
                 self._db.execute(
                     "INSERT INTO arrival VALUES(?, ?, ?, ?)",
