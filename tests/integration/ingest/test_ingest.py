@@ -84,7 +84,7 @@ def reading(chosen: Settings) -> Iterator[ReadingReader]:
             return False
         return True
 
-    wait_until(there, 10, "the readings can be read")
+    wait_until(there, 30, "the readings can be read")
     yield opened[0]
     opened[0].close()
 
