@@ -26,9 +26,11 @@ from alerts.settings import Settings
 from alerts.system_alarms import SystemWatch
 from channels.connect import carries, connect
 from channels.listener import Listener, token_in
-from channels.ports import Channel, Hears, Reply
+from channels.ports import Channel, Hears, Reply, TryLater
+from domain.system_alarm import SERVER
 from store.connect import open_readings
-from store.errors import NotReady
+from store.disk import free_bytes
+from store.errors import Full, NotReady
 from store.facts import open_facts
 from store.notices import open_notices
 from store.ports import ReadingReader
@@ -40,6 +42,9 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 ABOUT = "part:alerts"
+BEGUN = "begun_ms"
+FULL_PAUSE_S = 5.0
+BEGIN_BYTES, LEAST_BYTES = 4 << 20, 1 << 20  # free, to begin and to go on
 
 
 class NoChannel(Exception):
@@ -47,11 +52,41 @@ class NoChannel(Exception):
 
 
 def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
-    """Until ``stop`` is set. Raises what is a mistake of ours or of the settings."""
+    """Until ``stop`` is set. Raises what is a mistake of ours or of the settings.
+
+    When there is no room to write, nothing can be told without the risk of telling it again and
+    again. So everything is let go of, and begun anew from what is on disk when there is room.
+    """
     board = Board(settings.system_path, "alerts", now_ms)
+    folder = Path(settings.notices_path).parent
+    while not stop.is_set():
+        try:
+            _require(folder, BEGIN_BYTES)
+            board.say("DISK_FULL", SERVER, on=False)
+            _live(settings, board, now_ms, stop)
+        except Full as error:
+            log.error("disk full: waiting for room", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
+            board.say("DISK_FULL", SERVER, on=True, detail=str(error))
+            while free_bytes(folder) < BEGIN_BYTES and not stop.wait(FULL_PAUSE_S):
+                pass
+            stop.wait(FULL_PAUSE_S)
+
+
+def _require(folder: Path, bytes_: int) -> None:
+    """``Full`` before SQLite has to say so: what is sent must find room in the log of sendings."""
+    if (free := free_bytes(folder)) < bytes_:
+        raise Full(f"{free >> 10} KiB free")
+
+
+def _live(
+    settings: Settings, board: Board, now_ms: Callable[[], int], stop: threading.Event
+) -> None:
+    """One life of everything, until ``stop`` or an error. Raises ``Full``."""
+    ended = threading.Event()
     with contextlib.ExitStack() as stack:
         facts = stack.enter_context(contextlib.closing(open_facts(settings.facts_path)))
         notices = stack.enter_context(contextlib.closing(open_notices(settings.notices_path)))
+        notices.put_about(BEGUN, now_ms())  # it can be written: what is sent can be noted
         opened = _when_ready(settings, board, stop)
         if opened is None:
             return
@@ -72,14 +107,19 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         sender = Sender(notices, facts, Rosters(records, routes), Places(records), now_ms, routes)
 
         def on_reply(reply: Reply) -> None:
-            notices.keep_reply(reply.provider_id, reply.from_phone, reply.text, reply.at_ms)
+            with _told_to_come_again():
+                notices.keep_reply(reply.provider_id, reply.from_phone, reply.text, reply.at_ms)
             wake.set()
+
+        def on_receipt(provider_id: str, state: str) -> None:
+            with _told_to_come_again():
+                sender.on_receipt(provider_id, state)
 
         channels: dict[str, Channel] = {}
         for way in ways:
             try:
                 channels[way.name] = connect(
-                    way, on_reply=on_reply, on_receipt=sender.on_receipt, now_ms=now_ms
+                    way, on_reply=on_reply, on_receipt=on_receipt, now_ms=now_ms
                 )
             except (OSError, ValueError) as error:  # the others go on without it
                 log.exception("a channel cannot be used", extra={"channel": way.name})
@@ -109,7 +149,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
 
         def carry() -> None:
             try:
-                while not stop.is_set():
+                while not (stop.is_set() or ended.is_set()):
                     told.clear()
                     carriers.wake()
                     if not carriers.look_after() + api.post_due(now_ms()):
@@ -130,6 +170,7 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
             for _ in _rounds(stop, wake):
                 if failed:
                     raise failed[0]
+                _require(Path(settings.notices_path).parent, LEAST_BYTES)
                 judged = engine.follow(now_ms())
                 gateways.take()  # before anything is told of what was judged
                 said = notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged)
@@ -139,7 +180,16 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                 if engine.busy(now_ms()):
                     wake.set()
         finally:
-            stop.set()
+            ended.set()
+
+
+@contextlib.contextmanager
+def _told_to_come_again() -> Iterator[None]:
+    """Whoever brings a reply or a receipt keeps it while there is no room here."""
+    try:
+        yield
+    except Full as error:
+        raise TryLater(str(error)) from error
 
 
 def _listen_for_pushes(

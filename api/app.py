@@ -42,6 +42,7 @@ from api.registry import Registrar
 from api.sessions import Gate, session_key
 from api.settings import Settings
 from api.sources import Sources
+from store.errors import Full
 from store.records import Refused, open_records
 
 log = logging.getLogger(__name__)
@@ -139,6 +140,8 @@ async def _told(request: Request, error: Exception) -> Response:
         case Problem() | HTTPException():
             status = error.status if isinstance(error, Problem) else error.status_code
             what = _named(words, error)
+        case Full():
+            status, what = 507, words("problem.full")
         case Refused() | RequestValidationError():
             status, what = 422, _named(words, error)
         case _:

@@ -7,9 +7,13 @@ more than the page; a report is on disk before the buyer is thanked.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from store.engine import is_full
+from store.errors import Full
 
 MOST_REPORTS_A_LOT = 100
 LONGEST_TEXT = 1_000
@@ -42,7 +46,8 @@ class Buyers:
         row = self._db.execute("SELECT times FROM opened WHERE code = ?", (code,)).fetchone()
         times = (row[0] if row else 0) + self._opened[code]
         if self._opened.total() >= FLUSH_EVERY:
-            self._flush()
+            with suppress(Full):  # counted on in memory; nobody's page is missing for it
+                self._flush()
         return int(times)
 
     def report(self, code: str, at_ms: int, text: str) -> bool:
@@ -50,10 +55,11 @@ class Buyers:
         kept = self._db.execute("SELECT count(*) FROM report WHERE code = ?", (code,)).fetchone()
         if kept[0] >= MOST_REPORTS_A_LOT:
             return False
-        self._db.execute(
-            "INSERT INTO report (code, at_ms, text) VALUES (?, ?, ?)",
-            (code, at_ms, text[:LONGEST_TEXT]),
-        )
+        with self._room():
+            self._db.execute(
+                "INSERT INTO report (code, at_ms, text) VALUES (?, ?, ?)",
+                (code, at_ms, text[:LONGEST_TEXT]),
+            )
         return True
 
     def reports(self, code: str) -> list[Report]:
@@ -65,7 +71,7 @@ class Buyers:
 
     def _flush(self) -> None:
         waiting: Mapping[str, int] = self._opened
-        with self._db:
+        with self._room(), self._db:
             self._db.execute("BEGIN")
             self._db.executemany(
                 "INSERT INTO opened VALUES (?, ?) "
@@ -74,6 +80,16 @@ class Buyers:
             )
         self._opened.clear()
 
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if is_full(error):
+                raise Full(str(error)) from error
+            raise
+
     def close(self) -> None:
-        self._flush()
+        with suppress(Full):
+            self._flush()
         self._db.close()

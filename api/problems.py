@@ -9,6 +9,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from store.errors import Full
 from store.records import Refused
 
 MEDIA_TYPE = "application/problem+json"
@@ -94,6 +95,8 @@ def answer(error: Exception) -> Response:
             return problem(
                 error.status, error.detail, field=error.field, type=error.type, headers=retry
             )
+        case Full():
+            return problem(507, "the server's disk is full: nothing was kept")
         case Refused():
             return problem(422, error.reason, field=error.field)
         case RequestValidationError():
@@ -116,6 +119,7 @@ def answer(error: Exception) -> Response:
 KINDS: tuple[type[Exception], ...] = (
     Problem,
     Refused,
+    Full,
     RequestValidationError,
     HTTPException,
     Exception,

@@ -69,6 +69,12 @@ class Gateway(Table, frozen=True):
     sms_after_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
 
 
+class Disk(Table, frozen=True):
+    """``[disk]``. What readings leave free for all others, at the server and at its gateways."""
+
+    reserve_mb: Annotated[int, msgspec.Meta(ge=1)] = 320
+
+
 class Ingest(Table, frozen=True):
     floor_days: Annotated[int, msgspec.Meta(ge=1)] = 3650
     quarantine_bytes_per_source: Annotated[int, msgspec.Meta(ge=0)] = 64 * 1024 * 1024
@@ -122,6 +128,7 @@ class File(Table, frozen=True):
     timezone: str = "Asia/Shanghai"
     clock: Clock = Clock()
     gateway: list[Gateway] = []
+    disk: Disk = Disk()
     ingest: Ingest = Ingest()
     influx: Influx = Influx()
     alerts: Alerts = Alerts()
@@ -407,6 +414,7 @@ class Installation:
             clock_trust=self.trust(edge),
             clock_rate=self.file.clock.rate,
             cut_every_s=g.cut_every_s,
+            disk_reserve_bytes=self.file.disk.reserve_mb << 20,
             window_bytes_live=g.window_bytes_live,
             window_bytes_backlog=g.window_bytes_backlog,
             offsets_file=str(edge.offsets),
@@ -441,6 +449,10 @@ class Installation:
             ],
             floor_days=self.file.ingest.floor_days,
             quarantine_bytes_per_source=self.file.ingest.quarantine_bytes_per_source,
+            disk_reserve_bytes=self.file.disk.reserve_mb << 20,
+            broker_pid_file=""
+            if self.file.network.broker_url
+            else str(self.folder / "pids" / "broker.pid"),
             records_path=str(self.server / "records.db"),
             signing_key_file=str(self.keys / "signing.key"),
             restored_path=str(self.restored),

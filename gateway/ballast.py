@@ -22,7 +22,7 @@ class Ballast:
         """Take the space, where the disk has it twice; True while it is held."""
         if not self.missing():
             return True
-        if self._free() < 2 * self._size:
+        if self.free() < 2 * self._size:
             return False
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -48,9 +48,10 @@ class Ballast:
 
     def release_if_needed(self) -> None:
         """Before a file is opened, which needs a little room itself."""
-        if self._free() < NEARLY_NOTHING:
+        if self.free() < NEARLY_NOTHING:
             self.release()
 
-    def _free(self) -> int:
+    def free(self) -> int:
+        """Bytes of the disk."""
         disk = os.statvfs(self._path.parent)
         return disk.f_bavail * disk.f_frsize

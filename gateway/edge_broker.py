@@ -4,8 +4,6 @@ What the NATS server needs so that an acknowledgement means "on disk", tried aga
 ``sync_interval: always``; an ``ack_wait`` of seconds, so that what a killed gateway held
 comes again at once; and its message stream capped below ``max_file`` with ``discard: new``,
 because a store that is full to the brim refuses the very consumer that could drain it.
-A store that could not write once, because the disk was full, takes nothing more until the
-server is started anew; what it had acknowledged is still there then (measured as well).
 
 Users stand in an included file. An include path counts from the folder of the configuration
 that includes it, so both lie in one folder. The first file lets in the gateway alone;
@@ -25,11 +23,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from wire import broker_process
+
 log = logging.getLogger(__name__)
 
 STREAM = "$MQTT_msgs"
 TIMEOUT_S = 5.0
-START_BYTES = 8 << 20  # what its store wants before anything is kept in it
 SERVERS_OWN = ("$JS.>", "$MQTT.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "devices.*.sentinel.>")
 
 
@@ -157,29 +156,10 @@ def let_in(
     try:
         if not users_file.exists() or users_file.read_text() != wanted:
             _write(users_file, wanted)
-        _signal(pid_file, signal.SIGHUP)
-    except (OSError, ValueError) as error:
+        broker_process.tell(pid_file, signal.SIGHUP)
+    except OSError as error:
         raise Unavailable(f"the broker was not told of its new users: {error}") from error
     log.info("devices let in at the edge broker", extra={"users": len(devices)})
-
-
-def start_anew(pid_file: Path, home: Path) -> None:
-    """End the broker, so that whoever keeps it running starts it again. ``Unavailable`` when that
-    is not ours to do, or would not help: on a full disk (that of ``home``) it would let nobody in."""
-    try:
-        disk = os.statvfs(home)
-        if disk.f_bavail * disk.f_frsize < START_BYTES:
-            raise Unavailable("the disk is full")
-        _signal(pid_file, signal.SIGTERM)
-    except (OSError, ValueError) as error:
-        raise Unavailable(str(error)) from error
-
-
-def _signal(pid_file: Path, number: int) -> None:
-    pid = int(pid_file.read_text())
-    if "nats-server" not in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"):
-        raise Unavailable("the broker's pid file names another process")
-    os.kill(pid, number)
 
 
 def _write(path: Path, text: str) -> None:

@@ -682,6 +682,9 @@ class Outbox:
             free_pages = self._pragma("freelist_count") * self._page_size
             return Level(used, min(self._limit, used + free_pages + spare))
 
+    def disk_free(self) -> int:
+        return self._ballast.free()
+
     def evict(self, now_ms: int, *, keep_ms: int = KEEP_MS, at_most: int = 500) -> int:
         """Delete the oldest receipted batches cut before ``now_ms - keep_ms``; how many went.
 

@@ -9,7 +9,8 @@ Once there is no room, the connection is dropped and nothing is acknowledged; th
 keeps what it holds for this session, and the gateway comes back when there is room.
 
 When nothing has come for a while a message of our own is sent through the broker. One whose
-store has failed brings it never back, though it answers everything else: it is started anew.
+store has failed brings it never back, though it answers everything else: it is started anew. So
+it is when its disk was full to the last bytes.
 
 What comes another way (HTTP, a poller) takes the same queue, and is answered at the same
 moment.
@@ -40,6 +41,7 @@ from gateway.edge_broker import Unavailable
 from gateway.hours_off import HOUR_MS, HoursOff, Offsets, hours_ahead
 from gateway.outbox import Full, Outbox, Row, Unfit, Waiting
 from wire.batch_v1 import MAX_PROBE_ID, MAX_READINGS, Clock
+from wire.broker_process import START_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -474,12 +476,13 @@ class Receiver:
             return
         self._announce_at_s = now_s + SENTINEL_RETRY_S
         if self._unanswered >= DEAF_AFTER:
-            self._end_deafness()
+            self._renew_broker()
             return
         self._unanswered += 1
         self._client.publish(self._sentinel, b"", 1)
 
-    def _end_deafness(self) -> None:
+    def _renew_broker(self) -> None:
+        """What it could not write once, it writes no more: messages, what is retained, sessions."""
         self._unanswered = 0
         try:
             self._start_broker_anew()
@@ -577,7 +580,9 @@ class Receiver:
         self._inbox.refuse(refusing=True)
         self._client.disconnect()
         self._client.loop_stop()
+        lowest = self._outbox.disk_free()
         while not self._stop.wait(FULL_RETRY_S):
+            lowest = min(lowest, self._outbox.disk_free())
             try:
                 self._commit([], cut=self._outbox.pending() > 0)
                 self._outbox.make_room(self._now_ms(), self._clock())
@@ -586,6 +591,8 @@ class Receiver:
                 continue
             self.full = False
             log.warning("outbox has room again")
+            if lowest < START_BYTES:
+                self._renew_broker()
             self._inbox.refuse(refusing=False)
             self._keep_connected()
             return

@@ -25,6 +25,7 @@ from gateway.page import Page, State
 from gateway.receive import FULL_RETRY_S, Receiver
 from gateway.settings import Settings
 from gateway.uplink import Uplink
+from wire import broker_process
 from wire.batch_v1 import Clock
 
 log = logging.getLogger(__name__)
@@ -241,7 +242,10 @@ def _start_broker_anew(settings: Settings) -> None:
     if not settings.edge_broker_pid_file:
         raise edge_broker.Unavailable("it is not ours")
     home = Path(settings.edge_users_file or settings.edge_broker_pid_file).parent
-    edge_broker.start_anew(Path(settings.edge_broker_pid_file), home)
+    try:
+        broker_process.start_anew(Path(settings.edge_broker_pid_file), home)
+    except OSError as error:
+        raise edge_broker.Unavailable(str(error)) from error
 
 
 def _small() -> None:

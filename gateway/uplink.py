@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from domain.filling import FillRate
 from gateway.clock import BootClock
 from gateway.config import Configured, Refused
 from gateway.outbox import Full, Impossible, Outbox, Unfit
@@ -46,7 +47,6 @@ EVICT_EVERY_S = 3_600.0
 HELLO_EVERY_S = 2.0
 RATE_OVER_S = 600.0
 FILL_EVERY_S = 30.0
-FAR_H = 10_000.0  # more than a year is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +104,6 @@ class StorePin:
             self._store = store
 
 
-class FillRate:
-    """Hours until there is no room for readings, from how it shrank lately: by what has no
-    receipt, or by whatever else fills the disk."""
-
-    def __init__(self) -> None:
-        self._seen: list[tuple[float, int]] = []
-
-    def hours_left(self, at_s: float, room: int) -> float | None:
-        self._seen = [(s, r) for s, r in self._seen if s >= at_s - RATE_OVER_S]
-        self._seen.append((at_s, room))
-        then_s, then = self._seen[0]
-        if at_s - then_s < STATUS_EVERY_S or room >= then:
-            return None
-        hours = max(room, 0) / (then - room) * (at_s - then_s) / 3_600
-        return round(hours, 1) if hours < FAR_H else None
-
-
 class Uplink:
     """One thread (``run``) and paho's; ``wake`` may be called from any."""
 
@@ -160,7 +143,7 @@ class Uplink:
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._in_flight: dict[int, _Flight] = {}
         self._attempts: dict[int, int] = {}
-        self._rate = FillRate()
+        self._rate = FillRate(RATE_OVER_S, STATUS_EVERY_S)
         self._up = self._greeted = False
         self._status_at_s = self._hello_at_s = 0.0
         self._save_at_s = monotonic() + SAVE_EVERY_S

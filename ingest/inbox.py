@@ -39,12 +39,16 @@ class Inbox:
         self._lanes: dict[Lane, deque[Message]] = {lane: deque() for lane in LANES}
         self._bytes: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._closed = False
+        self._refusing = False
 
     def put(self, lane: Lane, message: Message) -> None:
-        """Waits while the lane is full; after ``close`` the message is dropped unacknowledged."""
+        """Waits while the lane is full; while refusing, and after ``close``, the message is dropped
+        unacknowledged."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._bytes[lane] < HELD_BYTES)
-            if self._closed:
+            self._changed.wait_for(
+                lambda: self._closed or self._refusing or self._bytes[lane] < HELD_BYTES
+            )
+            if self._closed or self._refusing:
                 return
             self._lanes[lane].append(message)
             self._bytes[lane] += len(message.payload)
@@ -78,6 +82,15 @@ class Inbox:
             self._changed.wait(min(IDLE_S, left))
             if sum(len(waiting) for waiting in self._lanes.values()) == before:
                 return
+
+    def refuse(self, *, refusing: bool) -> None:
+        """While refusing nothing is held, and nobody waits."""
+        with self._changed:
+            self._refusing = refusing
+            for lane, waiting in self._lanes.items():
+                waiting.clear()
+                self._bytes[lane] = 0
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Lets go of everybody who waits."""

@@ -9,6 +9,7 @@ import logging
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ class Follower:
     def _reject(self, line: str, reason: str) -> None:
         log.warning("InfluxDB refused a line", extra={"line": line[:300], "reason": reason})
         entry = {"at_ms": self._now_ms(), "line": line, "reason": reason}
-        with self._rejected_path.open("ab") as file:
+        with _on_disk(), self._rejected_path.open("ab") as file:
             file.write(msgspec.json.encode(entry) + b"\n")
 
     def _delete(self, measurement: str, tags: dict[str, str], first_ms: int, last_ms: int) -> None:
@@ -246,8 +247,19 @@ class Follower:
 
     def _move(self, **changes: Any) -> None:
         """Only after what it stands for has landed."""
-        self._cursor = msgspec.structs.replace(self._cursor, **changes)
-        save(self._cursor_path, self._cursor)
+        moved = msgspec.structs.replace(self._cursor, **changes)
+        with _on_disk():
+            save(self._cursor_path, moved)
+        self._cursor = moved
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    """Our own disk is short: later, then; the cursor stays."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"nothing can be written down here: {error}") from error
 
 
 def _first_rows(arrivals: list[Arrival], rows: int) -> list[Arrival]:

@@ -3,6 +3,9 @@
 What was not acknowledged when the connection ends is forgotten by the broker; the gateway
 sends it again when it hears the server's hello. An acknowledgement is only sent on the
 connection that brought the message, because message ids start anew on the next one.
+
+A broker whose store has failed lets a session in, takes its messages and acknowledges none;
+``deaf_for`` counts the connections on which it was so.
 """
 
 import logging
@@ -35,6 +38,8 @@ class Session:
         on_ready: Callable[[], None],
     ) -> None:
         self.ready = False
+        self.deaf_for = 0  # connections in a row
+        self._said = self._heard = False  # on this connection, something was
         self._name = name
         self._filters = filters
         self._inbox = inbox
@@ -46,6 +51,7 @@ class Session:
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
+        self._client.on_publish = self._published
         for filter_, lane in filters.items():
             self._client.message_callback_add(filter_, partial(self._received, lane))
 
@@ -64,6 +70,7 @@ class Session:
 
     def publish(self, topic: str, payload: bytes, retain: bool) -> None:
         """At least once while connected; across a lost connection the caller says it again."""
+        self._said = True
         self._client.publish(topic, payload, qos=1, retain=retain)
 
     def stop(self) -> None:
@@ -82,6 +89,7 @@ class Session:
             log.error("broker refused us", extra={"session": self._name, "reason": str(reason)})
             return
         self._connection += 1
+        self._said = self._heard = False
         client.subscribe([(filter_, 1) for filter_ in self._filters])
 
     def _disconnected(
@@ -93,6 +101,9 @@ class Session:
         _properties: Properties | None,
     ) -> None:
         self.ready = False
+        if self._said and not self._heard:
+            self.deaf_for += 1
+        self._said = False
         if reason.is_failure:
             log.warning("broker lost", extra={"session": self._name, "reason": str(reason)})
 
@@ -110,6 +121,17 @@ class Session:
         self.ready = True
         log.info("subscribed", extra={"session": self._name})
         self._on_ready()
+
+    def _published(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _mid: int,
+        _reason: ReasonCode,
+        _properties: Properties,
+    ) -> None:
+        self._heard = True
+        self.deaf_for = 0
 
     def _received(
         self, lane: Lane, client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage

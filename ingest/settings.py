@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``group_ms``: how long a group waits for more messages while they keep coming. Without
     ``records_path`` no gateway is told of its rooms; with it, ``signing_key_file`` signs.
     ``restored_path``: how often this server was put back from a backup; may be missing.
+    ``disk_reserve_bytes``: what readings leave free. ``broker_pid_file``: of an embedded broker.
     ``system_path``: folder of the system's own alarms (``store.system_alarms``).
     ``doubts_clock``: compares the gateways' clocks with its own; a story's clock, which may run
     faster than messages travel, is one for all.
@@ -37,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restored_path: str = ""
     system_path: str = ""
     doubts_clock: bool = True
+    disk_reserve_bytes: int = 320 << 20
+    broker_pid_file: str = ""
 
 
 class InfluxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,16 +2,20 @@
 
 The rollback journal, not WAL: the SQLite of the standard library may be older than the
 fix for the race at a WAL's reset. So a reader that lingers holds up every commit;
-connections are opened for one transaction and closed after it.
+connections are opened for one transaction and closed after it. A full disk is ``store.errors.Full``.
 """
 
 import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import NullPool
 
+from store.errors import Full
+
 BUSY_TIMEOUT_MS = 5_000
+FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # some file systems say the second
 
 
 def _engine(path: Path, *, mode: str, begin: str, query_only: bool) -> Engine:
@@ -35,7 +39,21 @@ def _engine(path: Path, *, mode: str, begin: str, query_only: bool) -> Engine:
     def start(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
+    if query_only:
+        return engine
+
+    @event.listens_for(engine, "handle_error")
+    def translate(context: ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, sqlite3.Error) and is_full(error):
+            raise Full(f"no room on the disk for {path}: {error}") from error
+
     return engine
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    code: int | None = getattr(error, "sqlite_errorcode", None)  # not every error comes from SQLite
+    return code is not None and code & 0xFF in FULL_CODES
 
 
 def writer_engine(path: Path) -> Engine:

@@ -120,7 +120,7 @@ class SqliteStore(SqliteReader):
         except BaseException as error:
             if self._db.in_transaction:  # a full disk may have ended it already
                 self._db.execute("ROLLBACK")
-            if isinstance(error, apsw.FullError):
+            if isinstance(error, (apsw.FullError, apsw.IOError)):
                 raise Full(f"no room on the disk for {self._path}") from error
             raise
 

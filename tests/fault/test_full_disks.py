@@ -14,12 +14,25 @@ from pathlib import Path
 
 import pytest
 
+from coldtrail.init import FIRST
 from gateway.ballast import SIZE as BALLAST_BYTES
+from tests.faults.oracle import violations
+from tests.faults.traffic import Device as Installer
+from tests.faults.traffic import Pack, Story, set_up
 from tests.integration.gateway.rig import Device, Rig, Server, now_ms, running
-from tests.support.servers import fill, free_port, small_disk, wait_until
+from tests.support.servers import (
+    fill,
+    free_port,
+    free_port_base,
+    require,
+    small_disk,
+    wait_until,
+)
+from tests.support.system import Answered, System
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
 
+SEED = 20261126
 TOPIC = "devices/store/readings"
 START_MS = now_ms() - 86_400_000
 
@@ -112,13 +125,6 @@ def test_the_gateways_full_disk_costs_no_reading_and_is_left_without_a_hand(
         theirs = fill(disk)  # the logs as well have no room now
         ballast = disk / "outbox.ballast"
 
-        def released() -> bool:
-            for _ in range(2_000):  # takes at once whatever somebody gives back
-                fill(disk)
-            return not ballast.exists()
-
-        wait_until(released, 20, "the ballast is released")
-
         def stuck() -> bool:
             fill(disk)
             sender.send(2)
@@ -183,3 +189,68 @@ def test_an_edge_broker_at_its_cap_refuses_and_goes_on_when_the_gateway_is_back(
 
         wait_until(sender.all_acknowledged, 60, "acknowledgements have resumed")
         wait_until(lambda: same_as_sent(server, sender), 40, "every reading is stored")
+
+
+def restarts(system: System) -> set[str]:
+    return {role for role, now in system.status()["roles"].items() if now["restarts"]}
+
+
+def not_ready(system: System) -> str:
+    try:
+        system.http("/readyz")
+    except Answered as error:
+        return str(error)
+    return ""
+
+
+def told(story: Story, rounds: range, *, last: bool = False) -> list[Pack]:
+    return [pack for nth in rounds for pack in story.packs(nth, last=last and nth == rounds[-1])]
+
+
+def test_the_servers_full_disk_costs_no_reading_and_no_alarm_and_ends_no_role(
+    tmp_path: Path,
+) -> None:
+    require("nats-server")
+    data = tmp_path / "data"
+    data.mkdir()
+    with small_disk(data / "server", 128) as disk:
+        system = System(data, free_port_base())
+        system.prepare()
+        with (data / "coldtrail.toml").open("a") as toml:
+            toml.write("\n[disk]\nreserve_mb = 24\n[clock]\nrate = 20\n")
+        (disk / "logs").mkdir()
+        (data / "logs").rmdir()
+        (data / "logs").symlink_to(disk / "logs")  # what is logged has no room either
+        with system:
+            start_ms = now_ms() - 4 * 86_400_000
+            ledger = set_up(system, FIRST.id, start_ms)
+            story = Story(SEED, start_ms, FIRST.id)
+            edge = system.status()["edge"]
+            password = (data / edge["password_file"]).read_text().strip()
+            with Installer(ledger, int(edge["url"].rpartition(":")[2]), password) as device:
+                device.say(told(story, range(4)))
+                wait_until(lambda: system.pipeline()["rows"] > 0, 60, "some are stored")
+
+                fill(disk, 16 << 20)
+                wait_until(lambda: "DISK_FULL" in not_ready(system), 30, "it says so")
+                assert "full disk" in system.console("/pipeline?lang=en")
+                theirs = fill(disk)
+                wait_until(lambda: not (disk / "ballast").exists(), 30, "the ballast is given up")
+                fill(disk)
+                wait_until(lambda: '"alerts":{"ready":false' in not_ready(system), 30, "nor alerts")
+                device.say(told(story, range(4, 8), last=True))
+                wait_until(lambda: not device.unacknowledged(), 60, "the gateway has a disk still")
+                assert system.pipeline()["rows"] < len(ledger.readings)
+
+                theirs.unlink()
+                wait_until(
+                    lambda: system.pipeline()["rows"] >= len(ledger.readings), 60, "all are stored"
+                )
+                wait_until(system.ready, 30, "it is ready")
+            assert (disk / "ballast").stat().st_size == BALLAST_BYTES
+            assert restarts(system) <= {"broker"}
+            wait_until(
+                lambda: not violations(data, ledger, influx_url=None, api=None, full=False),
+                60, "every law holds",
+            )  # fmt: skip
+            assert violations(data, ledger, influx_url=None, api=None, full=True) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.uplink import FillRate, address_of, status_every_s
+from gateway.uplink import address_of, status_every_s
 
 
 def test_a_gateway_on_an_open_line_says_twice_a_minute_how_it_is() -> None:
@@ -11,15 +11,6 @@ def test_a_gateway_on_an_open_line_says_twice_a_minute_how_it_is() -> None:
 
 def test_on_a_metered_link_a_status_is_rarer_than_the_batches() -> None:
     assert status_every_s(60.0) == 300.0
-
-
-def test_a_gateway_says_when_it_will_be_full_whatever_it_is_that_fills_the_disk() -> None:
-    rate = FillRate()
-
-    assert rate.hours_left(0.0, 1_000_000) is None
-    assert rate.hours_left(60.0, 900_000) == 0.1  # 100,000 a minute: 9 minutes are left
-    assert rate.hours_left(120.0, 1_000_000) is None  # what shrank has grown again
-    assert rate.hours_left(600.0, -1) == 0.0
 
 
 @pytest.mark.parametrize(
