@@ -25,6 +25,7 @@ from alerts.gateway_events import BY_GATEWAY
 from alerts.places import Places
 from alerts.routes import ONE, VOICE, Routes, of_system
 from alerts.subjects import DRILL_LASTS_MS, TEST, is_room
+from alerts.upkeep import UPKEEP
 from channels.ports import Channel, Outgoing, Refused, Shut, TryLater
 from domain.decision import Notice
 from domain.incident import HOUR_MS, LINK_CODES, Known
@@ -270,7 +271,9 @@ class Sender:
         """None for what is no notice of an alarm: an answer."""
         if not kept.body:
             return None
-        if of_system(kept.codes):  # no room's alarm: the body is the template itself
+        if (
+            of_system(kept.codes) or kept.room == UPKEEP
+        ):  # no room's alarm: the body is the template itself
             return msgspec.json.decode(kept.body, type=Filled)
         notice = msgspec.json.decode(kept.body, type=Notice)
         return templated(notice, self._places.of(notice), self._language(kept), kept.code)

@@ -24,6 +24,7 @@ from alerts.routes import Routes, Way
 from alerts.sending import IDLE_S, Api, Sender
 from alerts.settings import Settings
 from alerts.system_alarms import SystemWatch
+from alerts.upkeep import Upkeep
 from channels.connect import carries, connect
 from channels.listener import Listener, token_in
 from channels.ports import Channel, Hears, Reply, TryLater
@@ -143,6 +144,7 @@ def _live(
             board, settings.system_path, readings, records, notices, Rosters(records, routes),
             settings.owners, now_ms, settings.clock_rate,
         )  # fmt: skip
+        upkeep = Upkeep(readings, records, notices, Rosters(records, routes))
         carriers = Carriers(sender, channels, keep_alive, now_ms, fail)
         told = threading.Event()
         api = Api(settings.api_url, settings.api_token_file, notices)
@@ -174,7 +176,7 @@ def _live(
                 judged = engine.follow(now_ms())
                 gateways.take()  # before anything is told of what was judged
                 said = notifier.read_replies(now_ms()) + notifier.turn(now_ms(), judged)
-                if said + system.turn():
+                if said + system.turn() + upkeep.turn(now_ms()):
                     told.set()
                 beat.judged()
                 if engine.busy(now_ms()):

@@ -27,12 +27,12 @@ from domain.quantity import QUANTITIES
 from domain.reading import NOT_VALID, Columns, ProbeId, RoomId, Series
 from domain.span import Sample, Span
 from domain.stay import Folded
+from domain.upkeep import BUSY_DOOR
 from domain.usual_defrost import DAY_MS, LONGEST_MS, LOWERED, OF_DAYS, Usual, habits, like
 from store.ports import ReadingReader
 
 FRESH_MS = HOUR_MS  # an older value says nothing of the air now
 OUTAGES_MS = 90 * DAY_MS  # earlier ones say little of today's goods
-BUSY_DOOR = 20  # openings an hour (alarm practice, section 5)
 DOORS_MS = DAY_MS  # far enough back to know whether a door stood open
 
 

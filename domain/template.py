@@ -149,6 +149,11 @@ TEMPLATES: Mapping[str, Template] = {
             "Cold chain digest: ${count} to look at, first ${place} with ${what}",
         ),
         *_pair(
+            "upkeep",
+            "冷链提醒：${place}的${what}。处理：${todo}",
+            "Cold chain note: ${place}, ${what}. To do: ${todo}",
+        ),
+        *_pair(
             "power",
             "共${count}个站点10分钟内断电，包括${place}。请查供电",
             "In all ${count} sites lost power in 10 min, among them ${place}. Check the supply",

@@ -185,6 +185,16 @@ class SqlNoticesStore(SqlNoticesReader):
                 )  # fmt: skip
             _write_turn(connection, {}, notices, [])
 
+    def tell_upkeep(self, notices: Sequence[NewNotice], marks: Mapping[str, int]) -> None:
+        """What says it, and up to where that was looked at: one transaction."""
+        with self._engine.begin() as connection:
+            for key, value in marks.items():
+                row = upsert(t.about).values(key=key, value=str(value))
+                connection.execute(
+                    row.on_conflict_do_update(index_elements=["key"], set_={"value": str(value)})
+                )
+            _write_turn(connection, {}, notices, [])
+
     def incidents(self, closed_after_ms: int) -> list[OpenIncident]:
         """Open ones, and those closed since; newest first."""
         c = t.incidents.c

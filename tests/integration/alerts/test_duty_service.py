@@ -76,12 +76,12 @@ def test_a_drill_is_answered_by_text_and_a_farewell_moves_the_next_one_to_the_ot
         with running(told):
             wait_until(
                 lambda: client.get("/api/v1/notices", headers=BEARER).status_code == 200,
-                20, "the role has made its file",
+                60, "the role has made its file",
             )  # fmt: skip
             start("d-1")
-            wait_until(lambda: reached("d-1", "op"), 20, "the drill is on the phone")
+            wait_until(lambda: reached("d-1", "op"), 60, "the drill is on the phone")
             text(centre, PHONE, "1")
-            wait_until(lambda: drill("d-1")["answered_by"] == "op", 20, "the answer is recorded")
+            wait_until(lambda: drill("d-1")["answered_by"] == "op", 60, "the answer is recorded")
             assert drill("d-1")["channel"] == "sms"
 
             text(centre, PHONE, "退订")
@@ -90,15 +90,15 @@ def test_a_drill_is_answered_by_text_and_a_farewell_moves_the_next_one_to_the_ot
                 people = client.get("/api/v1/people", headers=BEARER).json()["people"]
                 return any(p["id"] == "op" and p["texts_stopped_ms"] for p in people)
 
-            wait_until(stopped, 20, "the api knows that the texts are stopped")
+            wait_until(stopped, 60, "the api knows that the texts are stopped")
             start("d-2")
-            wait_until(lambda: reached("d-2", "second"), 20, "the next step heard at once")
+            wait_until(lambda: reached("d-2", "second"), 60, "the next step heard at once")
             assert not reached("d-2", "op")
 
-            wait_until(lambda: alarmed() == ["东村r1"], 20, "the room without an operator is shown")
-            wait_until(lambda: reached("NO_OPERATOR", "county"), 20, "and the county was told")
+            wait_until(lambda: alarmed() == ["东村r1"], 60, "the room without an operator is shown")
+            wait_until(lambda: reached("NO_OPERATOR", "county"), 60, "and the county was told")
             text(centre, PHONE, "恢复")
-            wait_until(lambda: not stopped(), 20, "the api knows that the texts are welcome again")
+            wait_until(lambda: not stopped(), 60, "the api knows that the texts are welcome again")
             start("d-3")
-            wait_until(lambda: reached("d-3", "op"), 20, "the operator is told as before")
-            wait_until(lambda: alarmed() == [], 20, "nothing is the matter any more")
+            wait_until(lambda: reached("d-3", "op"), 60, "the operator is told as before")
+            wait_until(lambda: alarmed() == [], 60, "nothing is the matter any more")
