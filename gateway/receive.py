@@ -463,6 +463,10 @@ class Receiver:
             extra={"released": len(released), "still_held": len(held) - len(released)},
         )
 
+    def connected(self) -> bool:
+        """Our subscription at the edge broker stands. Any thread."""
+        return bool(self._sentinel)
+
     def hours_off(self) -> dict[str, int]:
         """Topics whose devices send local time as UTC, and by how many hours. Any thread."""
         return self._admission.hours_off.found(self._now_ms())

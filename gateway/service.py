@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from gateway import clock as clocks
 from gateway import device_http, devices, edge_broker, keys, lan
 from gateway.config import Configured
@@ -100,10 +102,22 @@ def _lan(
         {user.username for user in settings.device_users},
         receiver.hand_in,
     )
-    routes: dict[tuple[str, str], lan.Handler] = {("POST", "devices"): readings.post}
+    routes: dict[tuple[str, str], lan.Handler] = {
+        ("POST", "devices"): readings.post,
+        ("GET", "readyz"): lambda _request: _readiness(receiver),
+    }
     if page is not None:
         routes |= {("GET", ""): page.show, ("POST", "ack"): page.ack}
     return lambda: lan.serve(settings.lan_host, settings.lan_page_port, routes, halt)
+
+
+def _readiness(receiver: Receiver) -> lan.Answer:
+    """Does it take readings? With the codes of why not, as the server's ``/readyz`` has them."""
+    reasons = ["GATEWAY_FULL"] if receiver.full else []
+    if not receiver.connected():
+        reasons.append("BROKER_AWAY")
+    body = msgspec.json.encode({"ready": not reasons, "reasons": reasons})
+    return lan.Answer(503 if reasons else 200, body, "application/json")
 
 
 def _page(
