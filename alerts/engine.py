@@ -54,6 +54,7 @@ class Engine:
         self._series: dict[ProbeId, list[Series]] = {}
         self._watches: dict[RoomId, RoomWatch] = {}
         self._owed: dict[RoomId, _Owed] = {}
+        self._asked_ms = 0
         self._past_judged_ms: dict[RoomId, int] = {}
         self._backlog_ms: dict[RoomId, int] = {}
         self._assigned: dict[ProbeId, list[Assignment]] = {}
@@ -151,6 +152,9 @@ class Engine:
     def follow(self, now_ms: int) -> set[RoomId]:
         """Take what is new in both journals and judge; the rooms that were judged or whose clock
         rules came true. At most some rooms a call: ``behind`` says that there is more."""
+        if now_ms < self._asked_ms:
+            self._put_back(now_ms)
+        self._asked_ms = now_ms
         head_m = self._take_changes()
         head_n, moved = self._take_arrivals(now_ms)
         judged = []
@@ -192,6 +196,12 @@ class Engine:
             if owed.past
         ]
         return min(wakes, default=None)
+
+    def _put_back(self, now_ms: int) -> None:
+        """The clock was. Whatever it said before, nothing has happened later than now: else a past
+        would wait to be judged until the clock has come there again."""
+        for remembered in (self._past_judged_ms, self._backlog_ms):
+            remembered.update({room: min(at_ms, now_ms) for room, at_ms in remembered.items()})
 
     def _past_is_due(self, room: RoomId, now_ms: int) -> bool:
         return now_ms - self._past_judged_ms.get(room, -FAR_MS) >= PAST_EVERY_MS

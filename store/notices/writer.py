@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import stamina
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import OperationalError
 
@@ -20,6 +31,7 @@ from store.notices.reader import SqlNoticesReader
 
 TELL_FROM = "tell_from_ms"
 PAGE_ROWS = 1_000
+PUT_OFF_MS = 3_600_000  # longer than any pause between two tries
 FINAL = ("delivered", "failed")  # receipts after which nothing more is heard
 
 
@@ -214,7 +226,8 @@ class SqlNoticesStore(SqlNoticesReader):
     def waiting(self, now_ms: int, via: str, limit: int = 50) -> list[WaitingNotice]:
         """Due for an attempt by this channel, oldest first."""
         c = t.notices.c
-        query = select(t.notices).where(c.state == "waiting", c.via == via, c.next_try_ms <= now_ms)
+        due = _due(c.next_try_ms, now_ms)
+        query = select(t.notices).where(c.state == "waiting", c.via == via, due)
         return [_waiting(r) for r in self._rows(query.order_by(c.seq).limit(limit))]
 
     def held_by(self, via: str, limit: int = PAGE_ROWS) -> list[WaitingNotice]:
@@ -378,7 +391,7 @@ class SqlNoticesStore(SqlNoticesReader):
 
     def owed(self, now_ms: int) -> list[KeptReply]:
         """Replies that the api has yet to hear of, due now."""
-        return self._replies(t.replies.c.owed & (t.replies.c.next_try_ms <= now_ms))
+        return self._replies(t.replies.c.owed & _due(t.replies.c.next_try_ms, now_ms))
 
     def _replies(self, which: ColumnElement[bool]) -> list[KeptReply]:
         query = select(t.replies).where(which).order_by(t.replies.c.seq).limit(PAGE_ROWS)
@@ -462,6 +475,11 @@ class SqlNoticesStore(SqlNoticesReader):
                     owed=owed, next_try_ms=next_try_ms, attempts=t.replies.c.attempts + 1
                 )
             )  # fmt: skip
+
+
+def _due(next_try_ms: Column[int], now_ms: int) -> ColumnElement[bool]:
+    """Nobody puts a try off for as long as ``PUT_OFF_MS``: the clock has been put back since."""
+    return (next_try_ms <= now_ms) | (next_try_ms > now_ms + PUT_OFF_MS)
 
 
 def _early(provider_id: str) -> str:

@@ -248,6 +248,25 @@ def test_a_backlog_is_judged_at_most_every_half_minute_and_then_whole(tmp_path: 
         assert {f[0] for f in stored(house)} >= {"CRIT_HIGH", "WARN_HIGH"}
 
 
+def test_a_clock_that_is_put_back_by_hours_holds_no_backlog_up(tmp_path: Path) -> None:
+    rows = warm_hours()
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            ahead_ms = END_MS + 12 * 3_600_000
+            follow_all(engine, ahead_ms)
+            house.arrive(rows[:8], at_ms=ahead_ms, backlog=True)
+            engine.follow(ahead_ms)
+
+            house.arrive(rows[8:], at_ms=END_MS, backlog=True)
+            engine.follow(END_MS)
+            engine.follow(END_MS + 60_000)
+
+            assert facts.cursor()[0] == house.readings.last_arrival()
+            assert not engine.catching_up(ROOM, END_MS + 60_000)
+
+
 def test_a_start_comes_to_its_end_though_every_room_is_heard_of_meanwhile(tmp_path: Path) -> None:
     with House(tmp_path) as house:
         for n in range(40):

@@ -172,6 +172,19 @@ def test_what_is_over_when_the_carrier_comes_back_is_told_as_past(tmp_path: Path
             assert phones.said() == [("1", "past"), ("1", "clear")]
 
 
+def test_a_clock_that_is_put_back_by_hours_puts_no_message_off(tmp_path: Path) -> None:
+    phones = Phones(outages=10_000)
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(35)
+            phones.outages = 0
+            watch.now_ms -= 12 * 60 * MINUTE_MS
+            watch.sender.send_due(phones)
+
+            assert phones.said() == [("1", "raise")]
+
+
 def test_facts_built_again_ring_nobody(tmp_path: Path) -> None:
     phones = Phones()
     with House(tmp_path) as house:
