@@ -35,6 +35,7 @@ KILLED = (
     "sms-centre",
 )  # fmt: skip
 STOPPED = ("gateway", "ingest", "influx", "alerts", "api", "edge-broker", "broker")
+CLOCKS = ("gateway", "ingest", "alerts", "traceability", "influx")
 LINKS: Mapping[str, str] = {
     "device": "device to edge broker",
     "uplink": "gateway to central broker",
@@ -302,7 +303,7 @@ def kinds(*, disks: bool) -> dict[str, Fault]:
     found |= {
         "kill InfluxDB": kill_influxd,
         "clock gateway at start": partial(clock_at_start, "gateway"),
-        **{f"clock {r} steps": partial(clock_steps, r) for r in ("gateway", "ingest", "alerts")},
+        **{f"clock {r} steps": partial(clock_steps, r) for r in CLOCKS},
         KILL_EACH: kill_each,
         "all killed": partial(all_again, signal.SIGKILL),
         "all ended": partial(all_again, signal.SIGTERM),
