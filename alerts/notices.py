@@ -19,9 +19,7 @@ from alerts.subjects import TEST, Subjects, is_room
 from domain.decision import Notice, PersonState, Seen, State, Together, due, next_wake_ms, step
 from domain.incident import DAY_MS, RoomSeen, RoomState, link_due
 from domain.message import ONE_PART, compose, reply_code
-from domain.profile import NEVER
 from domain.reading import RoomId
-from domain.usual_defrost import LONGEST_MS, LOWERED, Usual, like
 from store.facts import SqlFactsStore
 from store.notices import (
     LAST_ALIVE,
@@ -85,7 +83,6 @@ class Notifier:
         self.places = Places(records)
         self._subjects = Subjects(engine, records)
         self._silences: dict[str, list[Silence]] = {}
-        self._usual: dict[tuple[RoomId, int], list[Usual]] = {}
         self._seen_m = -1
         self._catching_up: set[RoomId] = set()
         self._looked_at: set[RoomId] = (
@@ -212,7 +209,7 @@ class Notifier:
             ],
             tell_from_ms=floor,
             catching_up=self._engine.catching_up(room, now_ms),
-            silenced=self._usual_defrost(room, now_ms)
+            silenced=watch.held_back.until(watch.judgement.facts, now_ms)
             | {
                 s.code: s.to_ms
                 for s in self._silences.get(room, ())
@@ -220,24 +217,6 @@ class Notifier:
             },
             muted=self._subjects.muted(room, now_ms, self._links_from_ms),
         )
-
-    def _usual_defrost(self, room: RoomId, now_ms: int) -> dict[str, int]:
-        """Warnings that look like the defrost of every day wait, for 45 min at most, and are not
-        told when they are over by then."""
-        watch = self._engine.watch(room)
-        waiting: dict[str, int] = {}
-        for fact in watch.judgement.facts:
-            until_ms = fact.began_at_ms + LONGEST_MS
-            if fact.code not in LOWERED or not fact.fired_at_ms <= now_ms < until_ms:
-                continue
-            key = (room, fact.began_at_ms)
-            if key not in self._usual:
-                self._usual = {k: v for k, v in self._usual.items() if k[1] > now_ms - LONGEST_MS}
-                self._usual[key] = watch.usual_defrosts(fact.began_at_ms)
-            peak = -NEVER if fact.peak is None else fact.peak
-            if like(self._usual[key], fact.began_at_ms, peak, now_ms - fact.began_at_ms):
-                waiting[fact.code] = until_ms
-        return waiting
 
     def _recorded(self) -> tuple[set[str], set[str], int]:
         """Since the last turn: rooms acknowledged in the records, and whatever else somebody

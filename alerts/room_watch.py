@@ -10,7 +10,7 @@ from domain.judgement import Judgement, Rule
 from domain.profile import Impossible, resolve
 from domain.reading import Columns, RoomId, Series
 from domain.screening import LOOK_AHEAD
-from domain.usual_defrost import DAY_MS, OF_DAYS, Usual, habits
+from domain.usual_defrost import DAY_MS, OF_DAYS, HeldBack, Usual, habits
 from store.ports import ReadingReader
 from store.records.ports import Assignment, RecordsReader
 from store.room_input import SeriesOf, actions_of, read_room, rules_of
@@ -47,6 +47,7 @@ class RoomWatch:
         self.horizon_ms = 0
         self.judged_at_ms: int | None = None
         self._wake_ms: int | None = None
+        self.held_back = HeldBack(self._usual_defrosts)
         self.reload()
 
     def reload(self) -> None:
@@ -122,7 +123,7 @@ class RoomWatch:
     def checkpoints(self) -> bytes:
         return msgspec.msgpack.encode(self._engine.checkpoints()) if self._engine else b""
 
-    def usual_defrosts(self, at_ms: int) -> list[Usual]:
+    def _usual_defrosts(self, at_ms: int) -> list[Usual]:
         """As the seven days before that instant taught them."""
         if not self.rules:
             return []

@@ -7,14 +7,16 @@ and keeps a warning from being told for 45 min at most (docs/decisions/0012). A 
 readings alone, whatever order they came in.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from domain.profile import MINUTE_MS
+from domain.judgement import Fact
+from domain.profile import MINUTE_MS, NEVER
 from domain.reading import NOT_VALID, Columns, Series
 from domain.span import Sample
 
-RISE = 300  # counts above where it began; a thermostat's own swing is smaller
+RISES = (200, 250, 300)  # counts above where it began: the least that stands out in this room
 BACK = 100  # within this of where it began the rise is over
 LONGEST_MS = 45 * MINUTE_MS
 CLOCK_MS = 15 * MINUTE_MS  # "similar clock times"
@@ -22,17 +24,19 @@ PEAK = 150
 LOWERED = ("WARN_HIGH", "PREDICT_HIGH")  # what a usual defrost looks like, and no critical
 DAYS, OF_DAYS = 5, 7
 DAY_MS = 24 * 60 * MINUTE_MS
+WEEK_MS = OF_DAYS * DAY_MS
 THIN_MS = 2 * MINUTE_MS
 MOST_A_DAY = 8  # more often than every three hours it is the thermostat, not a defrost
 
 
 @dataclass(frozen=True, slots=True)
 class Rise:
-    """Over at ``end_ms``, at most 45 min after it began."""
+    """Over at ``end_ms``, at most 45 min after it began. ``door``: it was open meanwhile."""
 
     begin_ms: int
     end_ms: int
     peak: int
+    door: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,12 @@ class Usual:
     days: int
 
 
-def rises(samples: Sequence[Sample], gap_ms: int) -> list[Rise]:
+def rises(samples: Sequence[Sample], gap_ms: int, least: int = RISES[-1]) -> list[Rise]:
     """Those that came back in time. ``samples`` of one series, valid, oldest first."""
     found: list[Rise] = []
     i = 0
     while i < len(samples):
-        over = _over(samples, i, gap_ms)
+        over = _over(samples, i, gap_ms, least)
         if over is None:
             i += 1
             continue
@@ -61,7 +65,7 @@ def rises(samples: Sequence[Sample], gap_ms: int) -> list[Rise]:
     return found
 
 
-def _over(samples: Sequence[Sample], i: int, gap_ms: int) -> int | None:
+def _over(samples: Sequence[Sample], i: int, gap_ms: int, least: int) -> int | None:
     """Where what rose since sample ``i`` is back; None when it did not rise, or not come back."""
     begin, level = samples[i]
     peak = level
@@ -70,15 +74,15 @@ def _over(samples: Sequence[Sample], i: int, gap_ms: int) -> int | None:
         if at - samples[j - 1][0] > gap_ms or at - begin > LONGEST_MS or count < level:
             return None
         peak = max(peak, count)
-        if peak - level >= RISE and count <= level + BACK:
+        if peak - level >= least and count <= level + BACK:
             return j
     return None
 
 
 def usual(found: Sequence[Rise], now_ms: int) -> list[Usual]:
     """The times of day at which the room defrosts, as far as the last seven days show."""
-    week = [r for r in found if now_ms - OF_DAYS * DAY_MS <= r.begin_ms < now_ms]
-    if len(week) > MOST_A_DAY * OF_DAYS:
+    week = [r for r in found if now_ms - WEEK_MS <= r.begin_ms < now_ms]
+    if _thermostat(week):
         return []
     patterns: list[Usual] = []
     for rise in sorted(week, key=lambda r: r.begin_ms):
@@ -100,13 +104,41 @@ def habits(readings: Mapping[Series, Columns], gap_ms: int, now_ms: int) -> list
     defrosts itself."""
     if any(series.quantity == "defrost" for series in readings):
         return []
+    openings = sorted(
+        at
+        for series, rows in readings.items()
+        if series.quantity == "door"
+        for at, count, _ in rows
+        if count
+    )
     found: list[Usual] = []
     for series in sorted(readings):
         if series.quantity == "temperature":
             rows = readings[series]
             samples = [(at, count) for at, count, bits in rows if not bits & NOT_VALID]
-            found += usual(rises(_thinned(samples), gap_ms), now_ms)
+            found += _standing_out(_thinned(samples), openings, gap_ms, now_ms)
     return found
+
+
+def _standing_out(
+    samples: Sequence[Sample], openings: Sequence[int], gap_ms: int, now_ms: int
+) -> list[Usual]:
+    """By the smallest rise that the room's thermostat does not make."""
+    for least in RISES:
+        found = [_with_door(r, openings) for r in rises(samples, gap_ms, least)]
+        if not _thermostat([r for r in found if r.begin_ms >= now_ms - WEEK_MS]):
+            return usual(found, now_ms)
+    return []
+
+
+def _with_door(rise: Rise, openings: Sequence[int]) -> Rise:
+    i = bisect_left(openings, rise.begin_ms)
+    return replace(rise, door=i < len(openings) and openings[i] < rise.end_ms)
+
+
+def _thermostat(week: Sequence[Rise]) -> bool:
+    """So many rises that no door explains are no defrosts."""
+    return sum(not rise.door for rise in week) > MOST_A_DAY * OF_DAYS
 
 
 def _thinned(samples: Sequence[Sample]) -> list[Sample]:
@@ -132,6 +164,35 @@ def like(patterns: Sequence[Usual], began_ms: int, peak: int, lasted_ms: int) ->
         ),
         None,
     )
+
+
+class HeldBack:
+    """Warnings of one room that look like the defrost of every day wait, for 45 min at most, and
+    are not told when they are over by then (docs/decisions/0012).
+
+    ``habits_at`` says what the seven days before an instant have taught; it is asked once for
+    each warning."""
+
+    def __init__(self, habits_at: Callable[[int], list[Usual]]) -> None:
+        self._habits_at = habits_at
+        self._asked: dict[int, list[Usual]] = {}  # by when the warning began
+
+    def until(self, facts: Sequence[Fact], now_ms: int) -> dict[str, int]:
+        """The codes not to tell yet, and the end of that: ``RoomSeen.silenced``."""
+        waiting: dict[str, int] = {}
+        for fact in facts:
+            until_ms = fact.began_at_ms + LONGEST_MS
+            if fact.code not in LOWERED or not fact.fired_at_ms <= now_ms < until_ms:
+                continue
+            began_ms = fact.began_at_ms
+            if began_ms not in self._asked:
+                late_ms = now_ms - LONGEST_MS
+                self._asked = {at: found for at, found in self._asked.items() if at > late_ms}
+                self._asked[began_ms] = self._habits_at(began_ms)
+            peak = -NEVER if fact.peak is None else fact.peak
+            if like(self._asked[began_ms], began_ms, peak, now_ms - began_ms):
+                waiting[fact.code] = until_ms
+        return waiting
 
 
 def _apart(one_ms: int, other_ms: int) -> int:

@@ -2,9 +2,20 @@
 
 import random
 
+from domain.judgement import Fact
 from domain.profile import MINUTE_MS
 from domain.span import Sample
-from domain.usual_defrost import DAY_MS, Rise, habits, like, rises, usual
+from domain.usual_defrost import (
+    DAY_MS,
+    LONGEST_MS,
+    HeldBack,
+    Rise,
+    Usual,
+    habits,
+    like,
+    rises,
+    usual,
+)
 from tests.unit.domain.rooms import NOON_MS, columns, series
 
 GAP_MS = 15 * MINUTE_MS
@@ -104,3 +115,60 @@ def test_a_room_that_tells_of_its_defrosts_has_no_habits_and_bad_readings_teach_
     assert habits(readings, GAP_MS, NOW_MS) != []
     assert habits({**readings, **flag}, GAP_MS, NOW_MS) == []
     assert habits({series(): columns((at, c, 16) for at, c in days())}, GAP_MS, NOW_MS) == []
+
+
+def swinging(by: int, *, defrost: int) -> list[Sample]:
+    """A thermostat that swings every hour, and a defrost at one minute of the day."""
+    out = []
+    for day in range(8):
+        for minute in range(0, 1440, 5):
+            low = 200 + (by if minute % 60 == 30 else 0)
+            at_ms = NOON_MS + day * DAY_MS + minute * MINUTE_MS
+            out.append((at_ms, low + defrost if 185 <= minute < 200 else low))
+    return out
+
+
+def test_a_defrost_of_two_degrees_is_known_where_the_thermostat_swings_by_less() -> None:
+    calm = {series(): columns((at, c, 0) for at, c in swinging(100, defrost=240))}
+    restless = {series(): columns((at, c, 0) for at, c in swinging(240, defrost=240))}
+
+    assert [(p.peak, p.days) for p in habits(calm, GAP_MS, NOW_MS)] == [(440, 7)]
+    assert habits(restless, GAP_MS, NOW_MS) == []
+
+
+def test_a_busy_door_is_not_taken_for_the_thermostat() -> None:
+    rows = dict(days())
+    openings = []
+    for day in range(8):
+        for hour in range(6, 22):  # each warms the room by five degrees for a few minutes
+            at_ms = NOON_MS + day * DAY_MS + (hour * 60 + 7 * day) * MINUTE_MS
+            rows[at_ms // (5 * MINUTE_MS) * 5 * MINUTE_MS + 5 * MINUTE_MS] = -1300
+            openings += [(at_ms, 1, 0), (at_ms + MINUTE_MS, 0, 0)]
+    readings = {series(): columns((at, c, 0) for at, c in rows.items())}
+    contact = {series("d", "door"): columns(openings)}
+
+    assert habits(readings, GAP_MS, NOW_MS) == []
+    assert any(p.days >= 5 for p in habits({**readings, **contact}, GAP_MS, NOW_MS))
+
+
+def test_a_warning_like_the_usual_defrost_waits_45_minutes_and_the_habit_is_asked_for_once() -> (
+    None
+):
+    asked = []
+
+    def habits_at(at_ms: int) -> list[Usual]:
+        asked.append(at_ms)
+        return [Usual(NOW_MS % DAY_MS, -1100, 7)]
+
+    held_back = HeldBack(habits_at)
+    facts = [
+        Fact(code, "warning", NOW_MS, NOW_MS + 15 * MINUTE_MS, None, -1150, 0, 0)
+        for code in ("WARN_HIGH", "CRIT_HIGH")
+    ]
+
+    assert held_back.until(facts, NOW_MS) == {}  # not fired
+    for minute in (15, 44):
+        waiting = held_back.until(facts, NOW_MS + minute * MINUTE_MS)
+        assert waiting == {"WARN_HIGH": NOW_MS + LONGEST_MS}
+    assert held_back.until(facts, NOW_MS + LONGEST_MS) == {}
+    assert asked == [NOW_MS]
