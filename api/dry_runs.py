@@ -87,10 +87,10 @@ def try_rule(
     before = past.engine.judge(span[1], past.read)
     after = ruled(wanted, past.actions, columns, span[1])
     difference = compare(before, after, span)
-    return Trial(room, held, wanted, difference, _recorded(records, facts, room, span), rows)
+    return Trial(room, held, wanted, difference, recorded_in(records, facts, room, span), rows)
 
 
-def _recorded(
+def recorded_in(
     records: RecordsReader, facts: SqlFactsReader | None, room: RoomId, span: tuple[int, int]
 ) -> dict[tuple[str, int], Recorded]:
     if facts is None:

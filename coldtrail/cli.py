@@ -398,6 +398,8 @@ def dry_run(
 def tuning(
     *,
     month: str | None = None,
+    propose: Annotated[list[str] | None, Parameter(negative="")] = None,
+    all_rooms: Annotated[bool, Parameter("--all", negative="")] = False,
     data: Data = HERE,
     lang: Literal["zh", "en"] = "en",
     as_json: Annotated[bool, Parameter("--json", negative="")] = False,
@@ -410,16 +412,27 @@ def tuning(
     ----------
     month
         YYYY-MM, local time; the last 30 days when left out.
+    propose
+        A room, more than once if you like: limits and delays that would have spared it the alarms
+        for nothing and lost none with a real cause, and the difference. A person accepts it.
+    all_rooms
+        The same for every room.
     lang
         Of the words.
     as_json
-        Everything, as `GET /api/v1/tuning` has it.
+        Everything, as `GET /api/v1/tuning` or `GET /api/v1/tuning/proposals` has it.
     """
     from coldtrail.explain import Unanswerable
+    from coldtrail.tuning import propose as look_for
     from coldtrail.tuning import tuning as worth
 
+    installation = settings.load(data)
     try:
-        worth(settings.load(data), month, lang, as_text=not as_json)
+        if propose or all_rooms:
+            rooms = () if all_rooms else tuple(propose or ())
+            look_for(installation, rooms, month, lang, as_text=not as_json)
+        else:
+            worth(installation, month, lang, as_text=not as_json)
     except ValueError as error:
         raise Failed(f"--month: {error}", 2) from error
     except Unanswerable as error:

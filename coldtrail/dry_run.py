@@ -56,7 +56,7 @@ def dry_run(
             if room not in known:
                 raise Unanswerable(f"there is no room {room!r}; there are: {', '.join(known)}")
         wanted = [RoomId(room) for room in rooms] or known
-        for room in _with_progress(wanted):
+        for room in with_progress(wanted):
             try:
                 trial = try_rule(records, readings, facts, room, proposal, span)
             except Impossible as error:
@@ -82,18 +82,18 @@ def dry_run(
                 ],
             },
             ensure_ascii=False,
-            default=_plain,
+            default=plain,
         )
     )
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     return list(value) if isinstance(value, tuple) else str(value)
 
 
-def _with_progress(rooms: Sequence[RoomId]) -> Iterator[RoomId]:
+def with_progress(rooms: Sequence[RoomId]) -> Iterator[RoomId]:
     """A bar on a terminal; nothing in a pipe."""
     yield from track(
         rooms,

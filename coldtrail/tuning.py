@@ -1,24 +1,29 @@
-"""``coldtrail tuning``: which rules earn their alarms, in a terminal or for a monthly mail."""
+"""``coldtrail tuning``: which rules earn their alarms, in a terminal or for a monthly mail; and
+what would spare a room those that were for nothing."""
 
 import json
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 
 from api.alarms import DAY_MS
+from api.proposals import Proposed
+from api.proposals import as_json as proposal_as_json
+from api.proposals import propose as proposal_of
 from api.tuning import answered, as_json, month_of
+from coldtrail.dry_run import plain, with_progress
 from coldtrail.explain import Unanswerable, readers, words_of
 from coldtrail.settings import Installation
+from domain.dry_run import KINDS
+from domain.reading import RoomId
 from domain.tuning import Answered, figures, reconsider
 
 
 def tuning(installation: Installation, month: str | None, lang: str, *, as_text: bool) -> None:
     """Raises ``ValueError`` for what is no month."""
-    now_ms = installation.now_ms()()
-    span = now_ms - 30 * DAY_MS, now_ms + 1
-    if month is not None:
-        span = month_of(month, ZoneInfo(installation.file.timezone))
+    span = _span(installation, month)
     with readers(installation) as (records, _, facts):
         if facts is None:
             raise Unanswerable("nothing is judged yet: alerts has not run here")
@@ -27,6 +32,63 @@ def tuning(installation: Installation, month: str | None, lang: str, *, as_text:
         _print(alarms, installation, lang)
     else:
         print(json.dumps(as_json(alarms, span), ensure_ascii=False, default=list))
+
+
+def propose(
+    installation: Installation,
+    rooms: Sequence[str],
+    month: str | None,
+    lang: str,
+    *,
+    as_text: bool,
+) -> None:
+    """For these rooms, or for every one. Raises ``ValueError`` for what is no month."""
+    span = _span(installation, month)
+    found: list[Proposed] = []
+    with readers(installation) as (records, readings, facts):
+        if facts is None:
+            raise Unanswerable("nothing is judged yet: alerts has not run here")
+        known = [one.id for one in records.rooms()]
+        for room in rooms:
+            if room not in known:
+                raise Unanswerable(f"there is no room {room!r}; there are: {', '.join(known)}")
+        for room in with_progress([RoomId(room) for room in rooms] or known):
+            one = proposal_of(records, readings, facts, room, span)
+            found += [] if one is None else [one]
+    if as_text:
+        _print_proposals(found, installation, lang)
+        return
+    body = {"from_ms": span[0], "to_ms": span[1], "rooms": [proposal_as_json(p) for p in found]}
+    print(json.dumps(body, ensure_ascii=False, default=plain))
+
+
+def _span(installation: Installation, month: str | None) -> tuple[int, int]:
+    now_ms = installation.now_ms()()
+    if month is not None:
+        return month_of(month, ZoneInfo(installation.file.timezone))
+    return now_ms - 30 * DAY_MS, now_ms + 1
+
+
+def _print_proposals(found: Sequence[Proposed], installation: Installation, lang: str) -> None:
+    words = words_of(installation)(lang)
+    console = Console(highlight=False, soft_wrap=True)
+    if not found:
+        console.print(words("proposal.none"))
+    for one in found:
+        console.print(one.trial.room, style="bold", markup=False)
+        for change in one.changes:
+            field = change.field or change.code
+            name = f"{change.code} " if change.field else ""
+            console.print(
+                f"  {name}{words(f'trial.{field}')}: {change.before:g} → {change.after:g}  "
+                + words("proposal.spares", spared=change.spared, rang=change.rang),
+                markup=False,
+            )
+        difference = one.trial.difference
+        counts = (f"{words(f'trial.{kind}')} {difference.count(kind)}" for kind in KINDS)
+        console.print(f"  {', '.join(counts)}, {words('trial.same')} {difference.same}")
+    if found:
+        console.print(words("proposal.accept"))
 
 
 def _print(alarms: list[Answered], installation: Installation, lang: str) -> None:

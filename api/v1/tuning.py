@@ -6,8 +6,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.alarms import DAY_MS
-from api.context import InContext
+from api.context import Context, InContext
 from api.problems import Problem
+from api.proposals import MOST_ROOMS, proposed
+from api.proposals import as_json as proposal_as_json
 from api.replies import Asked, reply
 from api.times import Instant
 from api.tuning import answered, as_json, month_of
@@ -29,6 +31,33 @@ class WhichSpan(Asked):
 async def tuning(asked: Annotated[WhichSpan, Query()], context: InContext) -> Response:
     """Figures of each rule's alarms that fired in the span, and the rules to reconsider: called
     false twice within 7 days in one room, or a real cause named for fewer than 30 %."""
+    span, room = _asked(asked, context)
+    facts = context.sources.facts.need()
+    return reply(as_json(answered(context.records, facts, span, room), span))
+
+
+@router.get("/tuning/proposals")
+async def proposals(asked: Annotated[WhichSpan, Query()], context: InContext) -> Response:
+    """Other limits and delays that would have spared rooms their alarms for nothing and lost none
+    with a real cause, with the difference over the span. Nothing is written: put one in force with
+    a new rule. Rooms for which there is none are left out."""
+    span, room = _asked(asked, context)
+    rooms = [room] if room is not None else list(context.registry().rooms)
+    if len(rooms) > MOST_ROOMS:
+        raise Problem(
+            413, f"more than {MOST_ROOMS} rooms: give one, or use coldtrail tuning", field="room"
+        )
+    found = [await proposed(context, one, span) for one in rooms]
+    return reply(
+        {
+            "from_ms": span[0],
+            "to_ms": span[1],
+            "rooms": [proposal_as_json(one) for one in found if one is not None],
+        }
+    )
+
+
+def _asked(asked: WhichSpan, context: Context) -> tuple[tuple[int, int], RoomId | None]:
     to_ms = context.now_ms() + 1 if asked.to is None else asked.to
     span = (to_ms - 30 * DAY_MS if asked.from_ is None else asked.from_), to_ms
     if asked.month is not None:
@@ -43,5 +72,4 @@ async def tuning(asked: Annotated[WhichSpan, Query()], context: InContext) -> Re
     room = RoomId(asked.room) if asked.room else None
     if room is not None and room not in context.registry().rooms:
         raise Problem(404, f"there is no room {room[:64]!r}", field="room")
-    facts = context.sources.facts.need()
-    return reply(as_json(answered(context.records, facts, span, room), span))
+    return span, room

@@ -273,10 +273,10 @@ def _judged(folder: Path) -> Settings:
         facts_path=settings.facts_path, trace_path=settings.trace_path,
         signing_key_file=str(signing), base_url=BASE_URL,
     )  # fmt: skip
-    _while_running(
+    while_running(
         lambda stop: alerts.service.run(told, now_ms=_now, stop=stop), lambda: _told(folder)
     )
-    _while_running(
+    while_running(
         lambda stop: traceability.service.run(traced, now_ms=_Ticking(), stop=stop),
         lambda: _certified(folder),
     )
@@ -298,7 +298,7 @@ class _Ticking:
         return self._now_ms
 
 
-def _while_running(role: Callable[[threading.Event], None], until: Callable[[], bool]) -> None:
+def while_running(role: Callable[[threading.Event], None], until: Callable[[], bool]) -> None:
     stop = threading.Event()
     failed: list[BaseException] = []
 

@@ -1,0 +1,74 @@
+"""What would have spared a room its alarms for nothing, out of the stores (``domain.proposing``).
+
+For ``coldtrail tuning --propose``, the API and the console. Nothing is written: a person puts a
+proposal in force, or does not.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from api.context import Context
+from api.dry_runs import MOST_READINGS, Trial, recorded_in
+from api.dry_runs import as_json as trial_as_json
+from api.judging import past_of
+from api.problems import Problem
+from domain.proposing import Changed, Past, suggest
+from domain.reading import RoomId
+from store.facts import SqlFactsReader
+from store.ports import ReadingReader
+from store.records.ports import RecordsReader
+
+MOST_ROOMS = 20  # in one answer; the command has no such bound
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """``trial``: what the proposal would have made of the span."""
+
+    changes: tuple[Changed, ...]
+    trial: Trial
+
+
+def propose(
+    records: RecordsReader,
+    readings: ReadingReader,
+    facts: SqlFactsReader,
+    room: RoomId,
+    span: tuple[int, int],
+    *,
+    most: int | None = None,
+) -> Proposed | None:
+    """None for a room without a rule, with too little past, or with nothing to spare. ``Problem``
+    for more readings than ``most``."""
+    past = past_of(records, readings, facts, room)
+    if past is None:
+        return None
+    held = next((r for r in reversed(past.rules) if r.from_ms <= span[1]), past.rules[0])
+    columns = past.read(0, span[1] + 1)
+    rows = sum(map(len, columns.values()))
+    if most is not None and rows > most:
+        raise Problem(413, f"more than {most} readings: use coldtrail tuning", field="room")
+    recorded = recorded_in(records, facts, room, span)
+    causes = {name: one.cause for name, one in recorded.items() if one.cause is not None}
+    judged = past.engine.judge(span[1], past.read)
+    found = suggest(Past(held, columns, past.actions, judged, causes, span))
+    if found is None:
+        return None
+    trial = Trial(room, held, found.rule, found.difference, recorded, rows)
+    return Proposed(found.changes, trial)
+
+
+async def proposed(context: Context, room: RoomId, span: tuple[int, int]) -> Proposed | None:
+    """For an answer: on a thread of its own, because others wait for the loop."""
+    readings, facts = context.sources.readings.need(), context.sources.facts.need()
+
+    def work() -> Proposed | None:
+        return propose(context.records, readings, facts, room, span, most=MOST_READINGS)
+
+    return await asyncio.to_thread(work)
+
+
+def as_json(found: Proposed) -> Mapping[str, Any]:
+    return trial_as_json(found.trial) | {"why": [asdict(change) for change in found.changes]}
