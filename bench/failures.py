@@ -22,11 +22,12 @@ from statistics import median
 
 from bench.machine import figure, note, percentile
 from bench.normal_operation import PROCESSES
-from bench.operation.faults import CHILLED_ONLY, WHATS, What, drawn_fault
-from bench.operation.month import live
-from bench.operation.rooms import drawn
+from bench.operation.faults import CHILLED_ONLY, WHATS, Fault, What, drawn_fault
+from bench.operation.month import Month, live
+from bench.operation.rooms import Room, drawn
 from bench.operation.watch import watch
 from domain.decision import Notice
+from domain.judgement import Rule
 
 MINUTE_S = 60.0
 BY_CHANCE = ("DOOR_OPEN", "LOADING", "DATA_GAP", "SENSOR", "PRECOOL", "DEFROST")
@@ -45,20 +46,36 @@ class Told:
     beyond_s: float | None
 
 
-def measure(number: int, seed: int) -> Told:
+@dataclass(frozen=True, slots=True)
+class Story:
+    room: Room
+    fault: Fault
+
+
+def story(number: int, seed: int) -> Story:
+    """Failure ``number`` of a seed, in one of the rooms that run as they should there."""
     what = WHATS[number % len(WHATS)]
     place = number // len(WHATS)
     room = drawn(seed, place)
     while what in CHILLED_ONLY and room.kind.frozen:
         place += 1
         room = drawn(seed, place)
-    fault = drawn_fault(what, Random(f"{seed}/fault/{number}"))  # noqa: S311 - a simulation
-    month = live(seed, room, 0, fault)
+    return Story(room, drawn_fault(what, Random(f"{seed}/fault/{number}")))  # noqa: S311 - a simulation
+
+
+def measure(number: int, seed: int) -> Told:
+    failing = story(number, seed)
+    return heard(failing, live(seed, failing.room, 0, failing.fault), seed)
+
+
+def heard(failing: Story, month: Month, seed: int, rules: Sequence[Rule] = ()) -> Told:
+    """What people heard of it, under the profile's own rule or under ``rules``."""
+    fault = failing.fault
     began_ms = month.start_ms + round(fault.begin_s * 1000)
     told_s: float | None = None
     codes: tuple[str, ...] = ()
-    for notice in watch(month, seed).notices:
-        codes = _speaks_of(notice, what, began_ms)
+    for notice in watch(month, seed, rules=rules).notices:
+        codes = _speaks_of(notice, fault.what, began_ms)
         if notice.kind in ("raise", "digest") and notice.channel == "sms" and codes:
             told_s = (notice.at_ms - began_ms) / 1000
             break
@@ -66,7 +83,7 @@ def measure(number: int, seed: int) -> Told:
         None if at_s is None else at_s - fault.begin_s
         for at_s in (month.left_band_s, month.left_limits_s)
     )
-    return Told(what, room.kind.profile, told_s, codes, left_s, beyond_s)
+    return Told(fault.what, failing.room.kind.profile, told_s, codes, left_s, beyond_s)
 
 
 def _speaks_of(notice: Notice, what: What, began_ms: int) -> tuple[str, ...]:

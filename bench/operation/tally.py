@@ -57,17 +57,24 @@ class Tally:
         return self.rooms * days / 30
 
 
-def tally(month: Month, watched: Watched) -> Tally:
-    out = Tally(rooms=1, weeks=(month.until_ms - month.start_ms) / WEEK_MS)
-    out.samples = sum(1 for a in month.arrivals if a.series.quantity.endswith("temperature"))
+def tally(month: Month, watched: Watched, from_ms: int | None = None) -> Tally:
+    """Of the whole month, or of what fired and was told from an instant on."""
+    since_ms = month.start_ms if from_ms is None else from_ms
+    out = Tally(rooms=1, weeks=(month.until_ms - since_ms) / WEEK_MS)
+    out.samples = sum(
+        1 for a in month.arrivals
+        if a.series.quantity.endswith("temperature") and a.arrived_ms >= since_ms
+    )  # fmt: skip
     profile = month.room.kind.profile
     out.by_profile[profile, "rooms"] = 1
     wrong: list[tuple[str, int, int | None]] = [
         (f.code, f.began_at_ms, f.cleared_at_ms)
         for f in watched.judgement.facts
-        if f.code not in LINKS
+        if f.code not in LINKS and f.fired_at_ms >= since_ms
     ]
     for notice in watched.notices:
+        if notice.at_ms < since_ms:
+            continue
         told_of = [k for _, k in notice.about if k.code in notice.codes]
         if notice.to == "operator" and notice.kind in ("raise", "past", "digest"):
             wrong += [(k.code, k.began_ms, k.cleared_ms) for k in told_of if k.code in LINKS]
@@ -79,13 +86,13 @@ def tally(month: Month, watched: Watched) -> Tally:
             if any(_outside(month, k.began_ms, k.cleared_ms or notice.at_ms) for k in told_of):
                 out.sms_true += 1
     for code, began_ms, cleared_ms in wrong:
-        verdict = _verdict(month, code, began_ms, cleared_ms)
-        out.alarms[code, verdict] += 1
+        kind = verdict(month, code, began_ms, cleared_ms)
+        out.alarms[code, kind] += 1
         if level(code) == "critical":
-            out.by_profile[profile, verdict] += 1
-        if verdict != "true":
+            out.by_profile[profile, kind] += 1
+        if kind != "true":
             lasted = _lasted(month, began_ms, cleared_ms)
-            out.causes[profile, code, _cause(month, began_ms, cleared_ms), lasted] += 1
+            out.causes[profile, code, cause(month, began_ms, cleared_ms), lasted] += 1
     return out
 
 
@@ -94,7 +101,7 @@ def _lasted(month: Month, began_ms: int, cleared_ms: int | None) -> str:
     return next((f"<= {most} min" for most in LENGTHS_MIN if minutes <= most), "longer")
 
 
-def _cause(month: Month, began_ms: int, cleared_ms: int | None) -> str:
+def cause(month: Month, began_ms: int, cleared_ms: int | None) -> str:
     """What was going on instead. A correction has no length: the sample was a spike, or was
     taken for one."""
     around = _seconds(month, began_ms - 15 * 60_000, began_ms + 60_000)
@@ -114,7 +121,7 @@ def _loading(month: Month, at_ms: int) -> bool:
     ) and at_ms - before[-1].at_ms < BEFORE_MS  # fmt: skip
 
 
-def _verdict(month: Month, code: str, began_ms: int, cleared_ms: int | None) -> str:
+def verdict(month: Month, code: str, began_ms: int, cleared_ms: int | None) -> str:
     if _outside(month, began_ms, month.until_ms if cleared_ms is None else cleared_ms):
         return "true"
     if code.startswith("DOOR_OPEN"):

@@ -5,29 +5,36 @@ the time. As long as every reading comes at once and none looks like a spike, wh
 an instant is what is known later of that instant; so up to six hours of such arrivals is judged
 once and told at the moments at which a fact begins or ends. Any other arrival is judged by itself.
 
+As in the live service, a warning that looks like the defrost of every day waits
+(docs/decisions/0012); a replay does not do that, and ``holds_back`` False is a replay.
+
 An operator acknowledges most criticals after some minutes; a second person and the township
 stand behind.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import groupby
 from random import Random
+from typing import Any
 
 from bench.operation.month import Month
 from domain.decision import Notice, Seen, State, next_wake_ms, step
 from domain.engine import RoomEngine
 from domain.incident import LINK_CODES, Contact, RoomSeen, by_day
-from domain.judgement import Action, Judgement, Rule
+from domain.judgement import Action, Asked, Judgement, Rule
 from domain.profile import ResolvedRule, level, resolve
 from domain.reading import Columns, Series, winner
 from domain.retelling import SAMPLES, Acted, Arrived
+from domain.room import judge
 from domain.screening import JUMP, LOOK_AHEAD
+from domain.usual_defrost import DAY_MS, OF_DAYS, HeldBack, Usual, habits
 
 MINUTE_MS = 60_000
 STRETCH_MS = 6 * 60 * MINUTE_MS
+REMEMBERED_MS = 3 * DAY_MS  # nothing comes later than that; what ended before is told no more
 INTERVAL_S = 300
 ANSWERED = 0.9  # of the criticals
 ANSWER_MIN = (6.0, 15.0)  # median of an exponential, by day and at night
@@ -40,26 +47,49 @@ PEOPLE = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """``judgement``: with all that ever arrived."""
+    """``judgement``: of ``asked``, all that ever arrived."""
 
     judgement: Judgement
     notices: list[Notice]
+    asked: Asked
 
 
-def rule_of(month: Month) -> Rule:
+def rule_of(month: Month, from_ms: int = 0, overrides: Mapping[str, Any] | None = None) -> Rule:
     room = month.room
-    return Rule("default", 0, room.kind.profile, (room.goods.key,), INTERVAL_S, {})
+    goods = (room.goods.key,)
+    return Rule(f"from {from_ms}", from_ms, room.kind.profile, goods, INTERVAL_S, overrides or {})
 
 
-def watch(month: Month, seed: int, *, answered: float = ANSWERED) -> Watched:
-    watcher = _Watcher(month, Random(f"{seed}/{month.room.number}/answers"), answered)  # noqa: S311 - a simulation
+def watch(
+    month: Month,
+    seed: int,
+    *,
+    answered: float = ANSWERED,
+    holds_back: bool = True,
+    rules: Sequence[Rule] = (),
+) -> Watched:
+    """Under the profile's own rule, or under ``rules``, each from its instant on."""
+    random = Random(f"{seed}/{month.room.number}/answers")  # noqa: S311 - a simulation
+    watcher = _Watcher(
+        month, random, answered, holds_back=holds_back, rules=rules or (rule_of(month),)
+    )
     events: list[Arrived | Acted] = [*month.arrivals, *month.actions]
     events.sort(key=lambda event: event.arrived_ms)
     for _, group in groupby(events, key=lambda e: e.arrived_ms // STRETCH_MS):
         watcher.hear(list(group))
     watcher.tell_until(month.until_ms)
     notices = sorted(watcher.notices, key=lambda n: (n.at_ms, n.to, n.channel, n.kind))
-    return Watched(watcher.judgement, notices)
+    return watched(month, notices, watcher.rules)
+
+
+def watched(month: Month, notices: list[Notice], rules: Sequence[Rule]) -> Watched:
+    """With the judgement of all that arrived."""
+    known = _Known()
+    for arrived in month.arrivals:
+        known.put(arrived)
+    actions = sorted((acted.action for acted in month.actions), key=lambda action: action.at_ms)
+    asked = Asked(rules, known.rows, actions)
+    return Watched(judge(asked, month.until_ms), notices, asked)
 
 
 @dataclass(slots=True)
@@ -104,12 +134,20 @@ class _Known:
 
 
 class _Watcher:
-    def __init__(self, month: Month, random: Random, answered: float) -> None:
+    def __init__(
+        self,
+        month: Month,
+        random: Random,
+        answered: float,
+        *,
+        holds_back: bool,
+        rules: Sequence[Rule],
+    ) -> None:
         self.name = str(month.room.number)
         self.until_ms = month.until_ms
-        rule = rule_of(month)
-        self.rule: ResolvedRule = resolve(rule)
-        self.engine = RoomEngine((rule,))
+        self.rules = tuple(rules)
+        self.rule: ResolvedRule = resolve(rules[0])
+        self.engine = RoomEngine(self.rules)
         self.known = _Known()
         self.actions: list[Action] = []
         self.judgement = Judgement((), (), ())
@@ -123,6 +161,7 @@ class _Watcher:
         self.random = random
         self.answered = answered
         self.acks: list[int] = []
+        self.held_back = HeldBack(self._habits) if holds_back else None
 
     def hear(self, events: Sequence[Arrived | Acted]) -> None:
         """Some hours' arrivals, in order."""
@@ -169,6 +208,7 @@ class _Watcher:
             if isinstance(event, Arrived) and self.known.put(event):
                 self.engine.touch(event.at_ms, event.at_ms)
         self.judgement = self.engine.judge(self.until_ms, self.known.read)
+        self.engine.forget(events[0].arrived_ms - REMEMBERED_MS)
 
     def _arrive(self, events: Sequence[Arrived | Acted]) -> None:
         """As far as links are concerned, after what came was judged."""
@@ -233,13 +273,24 @@ class _Watcher:
             self._answer(notice)
 
     def _seen(self, now_ms: int) -> RoomSeen:
+        floor_ms = now_ms - REMEMBERED_MS
         return RoomSeen(
-            facts=self.judgement.facts,
+            facts=[
+                f
+                for f in self.judgement.facts
+                if f.cleared_at_ms is None or f.cleared_at_ms > floor_ms
+            ],
             upto_ms=max(now_ms, self.newest_ms),
             interval_s=INTERVAL_S,
             newest_sample_ms=self.newest_sample_ms,
             arrived_ms=dict(self.arrived_ms),
+            tell_from_ms=floor_ms,
+            silenced=self.held_back.until(self.judgement.facts, now_ms) if self.held_back else {},
         )
+
+    def _habits(self, at_ms: int) -> list[Usual]:
+        gap_ms = LOOK_AHEAD * self.rule.interval_ms
+        return habits(self.known.read(at_ms - OF_DAYS * DAY_MS, at_ms), gap_ms, at_ms)
 
     def _answer(self, notice: Notice) -> None:
         critical = any(level(code) == "critical" for code in notice.codes)
