@@ -727,6 +727,8 @@ def told(data: Path, sent: Ledger) -> Iterator[str]:
 
 def _on_the_phones(path: Path, tellings: Sequence[Telling]) -> Iterator[str]:
     with closing(read_only(path)) as db, db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'part'").fetchall():
+            return  # it has yet to be made
         parts: list[tuple[str, str, int, str]] = db.execute(  # type: ignore[assignment]  # its columns
             "SELECT p.key, m.phone, m.id, p.text FROM part p JOIN message m ON m.id = p.message"
             " WHERE m.mine = 0 AND p.key IS NOT NULL ORDER BY m.id, p.place"

@@ -46,11 +46,19 @@ class Lives:
         self._rest = b""
 
     def start(
-        self, role: str, folder: Path, log: Path, clock: Path, command: Sequence[str] = ()
+        self,
+        role: str,
+        folder: Path,
+        log: Path,
+        clock: Path,
+        command: Sequence[str] = (),
+        *,
+        variant: str = "",
     ) -> int:
+        """``variant``: which of ``tests.faults.broken`` it is."""
         wish = {
             "role": role, "folder": str(folder), "log": str(log), "clock": str(clock),
-            "command": list(command),
+            "command": list(command), "variant": variant,
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(wish).encode() + b"\n")
@@ -152,6 +160,10 @@ def _be(wish: dict[str, object], inherited: list[int]) -> None:
     assert isinstance(command, list)
     if command:
         os.execv(command[0], command)  # noqa: S606 - the harness's own words
+    if wish["variant"]:
+        from tests.faults.broken import break_
+
+        break_(str(wish["variant"]))
     _role(str(wish["role"]), Path(str(wish["folder"])), Path(str(wish["clock"])))
 
 

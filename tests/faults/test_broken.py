@@ -1,0 +1,102 @@
+"""The harness notices every law that is broken; the program that breaks none passes the same rounds.
+
+Each variant of the program (``tests.faults.broken``) runs in the smallest part of a system in which
+its mistake can show (``tests.faults.small``), under the fault that exposes it, and is asked the
+same laws as a whole system. The rounds of a kind are the same for all.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults import small
+from tests.faults.broken import VARIANTS
+from tests.faults.rounds import all_kinds
+from tests.faults.small import Small
+from tests.support.lives import Lives
+from tests.support.servers import require
+
+pytestmark = [pytest.mark.server, pytest.mark.fault]
+
+STILL_S = 4.0  # what is wrong has not changed for so long: with the right program it never lasts
+
+Round = Callable[[Any, random.Random], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """``part``: what runs. ``right``: the variant under which the right program runs here."""
+
+    part: Callable[..., Small]
+    rounds: Sequence[Round]
+    right: str = ""
+
+
+KINDS = {
+    "kill gateway": Rounds(small.Edge, [small.kill_gateway] * 3),
+    "kill ingest": Rounds(small.Edge, [small.kill_ingest] * 3),
+    "kill broker": Rounds(small.Edge, [small.kill_broker]),
+    "same batches": Rounds(small.Edge, [small.same_batches]),
+    "outbox at its limit": Rounds(small.Edge, [small.outbox_at_its_limit], "small-outbox"),
+    "short files gateway": Rounds(small.Edge, [partial(small.short_files, "gateway")]),
+    "short files ingest": Rounds(small.Edge, [partial(small.short_files, "ingest")]),
+    "link influx cut": Rounds(small.Follows, [small.influx_away]),
+    "late data": Rounds(small.Follows, [small.late_data]),
+    "InfluxDB takes little at once": Rounds(small.TakesLittle, [small.takes_little]),
+    "kill alerts": Rounds(
+        small.Tells, [small.killed_at_the_head, small.killed_as_it_tells, small.dead_meanwhile]
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
+    require("nats-server")
+    made = Lives(tmp_path_factory.mktemp("lives") / "lives.log")
+    yield made
+    made.close()
+
+
+def noticed(
+    folder: Path, lives: Lives, kind: str, variants: Mapping[str, str], still_s: float
+) -> tuple[int, dict[str, list[str]]]:
+    """After how many rounds something was wrong, and what; 0 when nothing was."""
+    rounds = KINDS[kind]
+    rng = random.Random(kind)  # noqa: S311 - reproducible, not secret
+    with rounds.part(folder, lives, variants) as part:
+        for nth, fault in enumerate(rounds.rounds, 1):
+            fault(part, rng)
+            if wrong := part.settled(still_s):
+                return nth, wrong
+    return 0, {}
+
+
+def test_every_variant_is_exposed_by_a_kind_that_there_is() -> None:
+    assert {v.exposed_by[0] for v in VARIANTS.values()} == KINDS.keys()
+    assert {kind for v in VARIANTS.values() for kind in v.exposed_by} <= {*KINDS, *all_kinds()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_program_as_it_is_passes(kind: str, tmp_path: Path, lives: Lives) -> None:
+    right = KINDS[kind].right
+
+    assert noticed(tmp_path, lives, kind, {"gateway": right} if right else {}, 45) == (0, {})
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_broken_law_is_noticed(
+    name: str, tmp_path: Path, lives: Lives, record_property: Callable[[str, object], None]
+) -> None:
+    broken = VARIANTS[name]
+    kind = broken.exposed_by[0]
+
+    nth, wrong = noticed(tmp_path, lives, kind, {broken.role: name}, STILL_S)
+
+    assert nth, f"nobody noticed that the program {broken.what}"
+    assert broken.law in wrong
+    record_property("printed", f"{name}: {kind}, round {nth}: {wrong[broken.law][0]}")
