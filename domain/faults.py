@@ -79,7 +79,7 @@ def advance_disagree(
 ) -> tuple[DisagreeState, list[Alarm]]:
     """``samples`` of the room's ``temperature`` series by source; ``removals`` likewise."""
     latest, timers = dict(state.latest), dict(state.timers)
-    if not timers and len(latest.keys() | {x for x in samples if samples[x]}) < 2:
+    if not timers and _near(latest, samples):
         for source in samples:
             stops = [at for at in removals.get(source, ()) if slice_.holds(at)]
             if samples[source]:
@@ -115,6 +115,8 @@ def advance_disagree(
         if not heard or covered(off, at):
             continue
         fresh = sorted(count for seen, count in latest.values() if at - seen <= gap_ms)
+        if not timers and fresh[-1] - fresh[0] <= APART:
+            continue
         middle = fresh[(len(fresh) - 1) // 2] + fresh[len(fresh) // 2]  # twice the median
         for source, count in sorted(heard):
             apart = abs(2 * count - middle) if len(fresh) >= 2 else 0
@@ -133,3 +135,12 @@ def advance_disagree(
     for source, timer in sorted(timers.items()):
         alarms += timer.alarm(source, "SENSOR_DISAGREE", None)
     return DisagreeState(latest, timers), alarms
+
+
+def _near(latest: Mapping[str, Sample], samples: Mapping[str, Sequence[Sample]]) -> bool:
+    """One series alone, or none of them ever far enough from another to be away from the median."""
+    if len(latest.keys() | {source for source in samples if samples[source]}) < 2:
+        return True
+    counts = [count for _, count in latest.values()]
+    counts += [count for rows in samples.values() for _, count in rows]
+    return max(counts) - min(counts) <= APART

@@ -4,6 +4,7 @@ Alarm practice, section 6; alarm decisions 35. A line through the valid samples 
 30 min; slope, fit and forecast are compared as whole numbers, so that no rounding decides.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,9 +71,15 @@ def advance_prediction(
     window = list(state.recent)
     fired, clearing, last = state.fired_ms, state.clearing, state.last_ms
     alarms: list[Alarm] = []
-    stops = sorted(begin for begin, _ in around.off if slice_.holds(begin))
     sign = direction.sign
     bounds = _bounds(rule, direction)
+    gated = direction.plant_gate and bool(around.plant_off)
+    if fired is None and events and (bounds is None or not gated):
+        counts = [count for _, count in events if count is not None]
+        if len(counts) == len(events) and (bounds is None or _calm(counts, bounds[0], sign)):
+            last = events[-1][0]
+            return PredictState(_recent(window, events, last - WINDOW_MS), None, 0, last), []
+    stops = sorted(begin for begin, _ in around.off if slice_.holds(begin))
 
     def close(at: int) -> None:
         nonlocal fired, clearing
@@ -91,10 +98,11 @@ def advance_prediction(
             clearing = 0
         last = at
         window.append((at, count))
-        if fired is None and covered(around.off, at):
-            continue
-        if fired is None and (bounds is None or _objection(direction, bounds, at, count, around)):
-            continue
+        if fired is None:
+            if bounds is None or (not gated and sign * count < sign * bounds[0]):
+                continue
+            if covered(around.off, at) or _objection(direction, bounds, at, count, around):
+                continue
         _forget(window, at)
         line = _line(window)
         if line is None:
@@ -117,6 +125,20 @@ def advance_prediction(
     if window:
         _forget(window, window[-1][0])
     return PredictState(tuple(window), fired, clearing, last), alarms
+
+
+def _calm(counts: Sequence[int], warning: int, sign: int) -> bool:
+    """All on the good side of the warning limit."""
+    return max(counts) < warning if sign > 0 else min(counts) > warning
+
+
+def _recent(
+    window: Sequence[Sample], events: Sequence[tuple[int, int | None]], since_ms: int
+) -> tuple[Sample, ...]:
+    """Of both, one after the other, what lies at ``since_ms`` or later."""
+    begin = bisect_left(events, (since_ms,))
+    before = [sample for sample in window if sample[0] >= since_ms] if begin == 0 else []
+    return (*before, *((at, count) for at, count in events[begin:] if count is not None))
 
 
 def _bounds(rule: ResolvedRule, direction: Direction) -> tuple[int, int] | None:

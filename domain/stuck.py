@@ -4,10 +4,10 @@ Flat alone is no fault in a loaded freezer: the compressor must have started twi
 companion have moved by 1 degC, while the value stood still.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.span import Alarm, Sample
+from domain.span import FOREVER, Alarm, Sample
 
 FLAT = 10  # counts between the lowest and the highest of a run
 MOVED = 100
@@ -42,19 +42,31 @@ def advance_moved(
     valid samples, and (instant, None) where the probe was removed."""
     moved = state.moved_ms
     values = dict(state.values)
+    low, high = _ends(values)
     grew: list[Sample] = []
     for at, count in events:
         if count is None:
             values = {}
+            low, high = _ends(values)
             continue
-        if values and (count - min(values) >= MOVED or max(values) - count >= MOVED):
+        if count - low >= MOVED or high - count >= MOVED:
             far = max(seen for value, seen in values.items() if abs(value - count) >= MOVED)
             if far > moved:
                 moved = far
                 grew.append((at, moved))
                 values = {value: seen for value, seen in values.items() if seen > moved}
+                low, high = _ends(values)
         values[count] = at
+        if count < low:
+            low = count
+        if count > high:
+            high = count
     return MovedState(moved, tuple(sorted(values.items()))), grew
+
+
+def _ends(values: Mapping[int, int]) -> tuple[int, int]:
+    """Lowest and highest; with nothing there, nothing is far from them."""
+    return min(values, default=FOREVER), max(values, default=-FOREVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +106,11 @@ def advance_stuck(
             continue
         if last is not None and at - last[0] <= gap_ms and run is not None:
             after[last[1]] = at
-            far = [value for value in after if abs(value - count) > FLAT]
-            for value in far:
-                run = max(run, after.pop(value))
+            low, high = count - FLAT, count + FLAT
+            for value in [value for value in after if value < low or value > high]:
+                seen = after.pop(value)
+                if seen > run:
+                    run = seen
         else:
             run, after = at, {}
         last = (at, count)
