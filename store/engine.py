@@ -1,28 +1,63 @@
-"""Connections to the files that SQLAlchemy opens: the standard library's SQLite, rollback journal, short lives.
+"""Connections to the files that SQLAlchemy opens: the standard library's SQLite, rollback journal.
 
 The rollback journal, not WAL: the SQLite of the standard library may be older than the
-fix for the race at a WAL's reset. So a reader that lingers holds up every commit;
-connections are opened for one transaction and closed after it. A full disk is ``store.errors.Full``.
+fix for the race at a WAL's reset. So a transaction that lingers holds up every commit: each is
+of one call. Between two of them a connection is kept, which holds nothing up, and a question costs
+a third of what it did with the file opened for it; where another file stands by then, it is opened anew.
+A full disk is ``store.errors.Full``.
 """
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from store.errors import Full
 
 BUSY_TIMEOUT_MS = 5_000
 FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # some file systems say the second
+IDLE_CONNECTIONS = 2
+_NO_BOUND = -1
+
+
+class _Closing(sqlite3.Connection):
+    """Closed when nobody holds it any more: an engine that was dropped leaves no file open."""
+
+    def __del__(self) -> None:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # never opened at all
+            self.close()
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file stands there: not the one of before, when a copy was put back in its place."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _engine(path: Path, *, mode: str, begin: str, query_only: bool) -> Engine:
     engine = create_engine(
         f"sqlite+pysqlite:///file:{path.absolute()}?mode={mode}&uri=true",
-        poolclass=NullPool,
+        poolclass=QueuePool,
+        pool_size=IDLE_CONNECTIONS,
+        max_overflow=_NO_BOUND,
+        connect_args={"check_same_thread": False, "factory": _Closing},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def look(_dialect: object, entry: ConnectionPoolEntry, _args: object, _more: object) -> None:
+        entry.info["file"] = _file(path)  # before it is opened: at worst it is opened once more
+
+    @event.listens_for(engine, "checkout")
+    def the_same(_connection: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        if entry.info["file"] != _file(path):
+            raise DisconnectionError(f"another file stands at {path}")
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
