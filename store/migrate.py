@@ -10,10 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from store.engine import reader_engine, writer_engine
 from store.errors import AlreadyOpen, NotReady
@@ -22,9 +20,12 @@ from store.errors import AlreadyOpen, NotReady
 _MIGRATING = threading.Lock()
 
 
-def open_writer(path: Path | str, migrations: Path) -> tuple[Engine, Callable[[], None]]:
+def open_writer(
+    path: Path | str, migrations: Path, version: str
+) -> tuple[Engine, Callable[[], None]]:
     """The engine of the one writer, and what gives its lock back. ``AlreadyOpen`` when another
-    process has it. The file is made when missing, and its tables brought up to date."""
+    process has it. The file is made when missing, and its tables brought up to ``version``, the
+    newest of the migrations."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -34,16 +35,34 @@ def open_writer(path: Path | str, migrations: Path) -> tuple[Engine, Callable[[]
         except BlockingIOError as error:
             raise AlreadyOpen(f"{path} has a writer") from error
         engine = writer_engine(path)
-        config = Config()
-        config.set_main_option("script_location", str(migrations))
-        with _MIGRATING, engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with engine.begin() as connection:
+            if _standing(connection) != version:
+                _migrate(connection, migrations)
         path.chmod(0o600)
     except BaseException:
         os.close(lock)
         raise
     return engine, lambda: os.close(lock)
+
+
+def _standing(connection: Connection) -> str | None:
+    try:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except OperationalError:  # no such table: nobody has made anything yet
+        return None
+    return None if found is None else str(found)
+
+
+def _migrate(connection: Connection, migrations: Path) -> None:
+    # Alembic and what it brings are a quarter of what a role loads: only where it has work.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    config.attributes["connection"] = connection
+    with _MIGRATING:
+        command.upgrade(config, "head")
 
 
 def open_reader(path: Path | str, version: str) -> Engine:

@@ -167,7 +167,7 @@ class TraceDatabase:
 
 def open_trace(path: Path | str) -> TraceDatabase:
     """The one writer; ``store.errors.AlreadyOpen`` when another process has the file."""
-    return TraceDatabase(*open_writer(path, Path(migrations.__file__).parent))
+    return TraceDatabase(*open_writer(path, Path(migrations.__file__).parent, t.VERSION))
 
 
 def _move(c: Connection, cursor: Cursor) -> None:

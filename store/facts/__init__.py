@@ -20,7 +20,7 @@ __all__ = [
 
 def open_facts(path: Path | str) -> SqlFactsStore:
     """The one writer; ``store.errors.AlreadyOpen`` when another process has the file."""
-    return SqlFactsStore(*open_writer(path, Path(migrations.__file__).parent))
+    return SqlFactsStore(*open_writer(path, Path(migrations.__file__).parent, VERSION))
 
 
 def open_facts_reader(path: Path | str) -> SqlFactsReader:

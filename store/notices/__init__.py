@@ -35,7 +35,7 @@ __all__ = [
 
 def open_notices(path: Path | str) -> SqlNoticesStore:
     """The one writer; ``store.errors.AlreadyOpen`` when another process has the file."""
-    return SqlNoticesStore(*open_writer(path, Path(migrations.__file__).parent))
+    return SqlNoticesStore(*open_writer(path, Path(migrations.__file__).parent, VERSION))
 
 
 def open_notices_reader(path: Path | str) -> SqlNoticesReader:

@@ -26,7 +26,7 @@ def open_records(path: Path | str) -> SqlRecords:
 
     ``AlreadyOpen`` when another process (or this one) has it. The file is made when missing.
     """
-    return SqlRecords(*open_writer(path, Path(migrations.__file__).parent))
+    return SqlRecords(*open_writer(path, Path(migrations.__file__).parent, VERSION))
 
 
 def open_records_reader(path: Path | str) -> SqlRecordsReader:
