@@ -15,11 +15,12 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from types import TracebackType
 from typing import Self
 
 from coldtrail import settings
+from coldtrail.backup import back_up, put_back
 from coldtrail.init import FIRST, NewGateway, init_data
 from coldtrail.settings import Edge, Installation
 from tests.support.cutting_proxy import CuttingProxy
@@ -41,6 +43,8 @@ EARLIER = "d97a1bd"  # the first tables of every file
 RATE = 20  # of every role's clock: a backlog's past is judged every 30 s of it
 STOP_ORDER = ("alerts", "traceability", "influx", "sms-centre", "gateway", "ingest", "api")
 JUDGING = ("alerts", "traceability")  # another version's judgements stay as they were made
+EDGE = ("edge-broker", "gateway")
+PHONES = "sms-centre.db"
 YOUNG_S = 3.0
 LONGEST_PAUSE_S = 2.0
 
@@ -270,6 +274,28 @@ class House:
         self._lives.close()
         self._lives = Lives(self.folder / "lives.log")
         self.begin(self.roles)
+
+    def back_up(self, out: Path) -> None:
+        """While everything runs. What phones received goes with it, although no backup has that:
+        else what a restored server tells again could not be told from what it tells twice."""
+        now_ms = self.installation.now_ms()()
+        back_up(self.installation, out, now_ms, lambda _file, _done, _all: None)
+        phones = self.installation.server / PHONES
+        with closing(sqlite3.connect(phones)) as db, closing(sqlite3.connect(out / PHONES)) as copy:
+            db.backup(copy)
+
+    def put_back(self, backup: Path) -> None:
+        """The server's disk is lost, all of it, and a backup is put on a new one."""
+        roles = [role for role in self.roles if role not in EDGE]
+        self.end(roles, signal.SIGKILL)
+        server, fresh = self.installation.server, backup.with_name("restored")
+        put_back(backup, fresh, self.installation.now_ms()(), replace=False)
+        for path in server.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(fresh / "server", server, dirs_exist_ok=True)
+        shutil.copy(backup / PHONES, server)
+        shutil.rmtree(fresh)
+        self.begin(roles)
 
     def set_clock(self, role: str, off_ms: int) -> None:
         """From this instant on its clock shows so much more."""

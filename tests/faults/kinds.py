@@ -191,6 +191,17 @@ def all_again(number: int, scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def restore(scene: Scene) -> Iterator[None]:
+    """The server is backed up as it runs; more comes; its disk is lost, and the backup put back."""
+    backup = scene.house.folder / "backup"
+    scene.house.back_up(backup)
+    yield
+    scene.within(0.1, 1.0)
+    scene.house.put_back(backup)
+    shutil.rmtree(backup)
+
+
+@contextmanager
 def upgrade(scene: Scene) -> Iterator[None]:
     """What an earlier version of the program has begun is gone on with by this one. Never drawn:
     it is how a start may begin."""
@@ -287,7 +298,7 @@ def cloned_gateway(scene: Scene) -> Iterator[None]:
         shutil.rmtree(twin)
 
 
-UPGRADE, KILL_EACH = "upgraded", "kill one after another"
+UPGRADE, KILL_EACH, RESTORE = "upgraded", "kill one after another", "server restored"
 
 
 def kinds(*, disks: bool) -> dict[str, Fault]:
@@ -305,6 +316,7 @@ def kinds(*, disks: bool) -> dict[str, Fault]:
         "clock gateway at start": partial(clock_at_start, "gateway"),
         **{f"clock {r} steps": partial(clock_steps, r) for r in CLOCKS},
         KILL_EACH: kill_each,
+        RESTORE: restore,
         "all killed": partial(all_again, signal.SIGKILL),
         "all ended": partial(all_again, signal.SIGTERM),
         "same packs": same_packs,

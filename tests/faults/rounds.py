@@ -22,7 +22,7 @@ import apsw
 
 from tests.faults import oracle
 from tests.faults.house import House, Late, can_mount, earlier_version
-from tests.faults.kinds import UPGRADE, Recorder, Scene, kinds, upgrade
+from tests.faults.kinds import RESTORE, UPGRADE, Recorder, Scene, kinds, upgrade
 from tests.faults.sent import Key, Ledger
 from tests.faults.traffic import ROUNDS, Device, Pack, Story, actions, set_up
 from tests.support.system import Answered
@@ -74,7 +74,7 @@ def plan(seed: int, nth: int, names: Sequence[str]) -> Plan:
     rng = random.Random(f"{seed} round {nth}")  # noqa: S311 - reproducible, not secret
     if rng.random() < 0.25:
         more = rng.choice(names)
-        if more not in faults:
+        if more not in faults and RESTORE not in (more, *faults):
             faults.append(more)
     return Plan(seed, nth, tuple(faults))
 
@@ -137,7 +137,7 @@ class Start:
         house, began_s = self.house, time.monotonic()
         killed, before = Counter(house.kills), self._seen
         house.deaths.clear()
-        full = ends or (told.round + 1) % FULL_EVERY == 0
+        full = ends or RESTORE in told.faults or (told.round + 1) % FULL_EVERY == 0
         counted = Counted(told, self.since, full=full)
         scene.rng = random.Random(f"{told.seed} scene {told.round}")  # noqa: S311 - reproducible
         nth = told.round % ROUNDS
