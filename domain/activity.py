@@ -237,6 +237,8 @@ def lately(actions: Sequence[Action], since_ms: int) -> list[Action]:
                     latest[action.kind] = i
             case "rule_changed":
                 latest[action.kind] = i
+            case "probe_lag":
+                latest[f"{action.kind} {action.detail['probe']}"] = i
             case _:
                 pass
     kept.update({i: actions[i] for i in (*latest.values(), *lots.values())})

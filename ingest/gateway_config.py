@@ -20,6 +20,7 @@ from ingest.settings import Gateway
 from store.errors import NotReady
 from store.records import open_records_reader
 from store.records.ports import RecordsReader
+from store.room_input import lags_of
 from wire import config_v1, topics
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,10 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 HISTORY_MS = 9 * 86_400_000  # more than a gateway judges; what holds since before stands in it too
 AGAIN_MS = 86_400_000  # then the past that a config carries is cut anew
-OF_ROOMS = frozenset({"assignment", "rule", "action"})  # changes of the rooms that they name
-OF_NO_ROOM = frozenset(
-    {"lot", "case", "epcis", "papers", "check"}
-)  # any other kind may concern any gateway
+OF_ROOMS = frozenset(
+    {"assignment", "papers", "rule", "action"}
+)  # changes of the rooms that they name
+OF_NO_ROOM = frozenset({"lot", "case", "epcis", "check"})  # any other kind may concern any gateway
 
 Publish = Callable[[str, bytes], None]  # topic, payload; retained
 
@@ -97,7 +98,10 @@ def _rules(
 
 
 def _actions(records: RecordsReader, room: RoomId, since_ms: int) -> tuple[config_v1.Action, ...]:
+    """What people did, and how slow each probe is by its papers: as at the server."""
     did = [Action(a.at_ms, a.kind, a.by, a.detail) for a in records.actions(room)]
+    held = [a for a in records.assignments(room) if a.to_ms is None or a.to_ms > since_ms]
+    did = sorted([*did, *lags_of(records, held)], key=lambda a: a.at_ms)
     return tuple(
         config_v1.Action(a.at_ms, a.kind, a.by, dict(a.detail)) for a in lately(did, since_ms)
     )

@@ -43,14 +43,20 @@ def actions_of(
         for a in assigned
         if a.to_ms is not None
     ]
+    return sorted([*actions, *lags_of(records, assigned)], key=lambda a: a.at_ms)
+
+
+def lags_of(records: RecordsReader, assigned: Sequence[Assignment]) -> list[Action]:
+    """How slow each probe is, from each instant at which its papers say something else."""
+    found: list[Action] = []
     for probe in sorted({a.probe for a in assigned}):
         lag_s = 0
         for papers in records.papers(probe):
             if papers.lag_s != lag_s:
                 lag_s = papers.lag_s
                 detail = {"probe": probe, "lag_ms": lag_s * 1000}
-                actions.append(Action(papers.from_ms, "probe_lag", "", detail))
-    return sorted(actions, key=lambda a: a.at_ms)
+                found.append(Action(papers.from_ms, "probe_lag", "", detail))
+    return found
 
 
 def read_room(

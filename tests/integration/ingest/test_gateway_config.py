@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.reading import PersonId, ProbeId, RoomId, SiteId
+from domain.calibration import Papers
+from domain.judgement import Asked
+from domain.reading import PersonId, ProbeId, RoomId, Series, SiteId
+from domain.room import judge
 from gateway.config import Configured
+from gateway.local_room import _actions
 from ingest.gateway_config import Configs
 from ingest.settings import Gateway
 from store.records import open_records
 from store.records.ports import Duty, Person, Region, Room, Site
 from store.records.writer import SqlRecords
-from tests.support.alert_house import NOON_MS
+from store.room_input import actions_of, rules_of
+from tests.support.alert_house import MINUTE_MS, NOON_MS
+from tests.unit.domain.rooms import columns
 from wire import config_v1, topics
 from wire.config_v1 import Config
 
@@ -174,3 +180,48 @@ def test_the_gateway_accepts_what_is_published_in_the_order_in_which_it_was(
         accepted = [configured.offer(payload) for payload in payloads]
 
         assert [len(c.rooms[0].actions) for c in accepted if c] == [0, 1, 2, 3]
+
+
+def test_a_gateway_judges_a_slow_probe_as_the_server_does(records: SqlRecords) -> None:
+    air = ProbeId("mqtt:g:r1")
+    room = RoomId("r1")
+    with closing(records):
+        county(records)
+        configs, listener = started(records)
+        del listener.heard[:]
+
+        slow = Papers(air, NOON_MS, lag_s=900)
+        records.put_papers(slow, by="u1", now_ms=NOON_MS)
+        configs.look(records)
+        configs.look(records)
+
+        [(_, config)] = listener.heard
+        rows = [(NOON_MS + m * MINUTE_MS, 800 if m < 25 else 300, 0) for m in range(0, 61, 5)]
+        warm = {Series(air, "temperature"): columns(rows)}
+        fired = NOON_MS + 15 * MINUTE_MS
+        rules = rules_of(records, room)
+        server = actions_of(records, room, records.assignments(room))
+        told = [
+            [
+                (f.code, f.fired_at_ms)
+                for f in judge(Asked(rules, warm, actions), NOON_MS + 60 * MINUTE_MS).facts
+            ]
+            for actions in (_actions(config.rooms[0]), server, [])
+        ]
+        assert told[0] == told[1] == [("CRIT_HIGH", fired), ("WARN_HIGH", fired)]
+        assert told[2] == [], "else this proves nothing"
+
+
+def test_the_lag_of_a_probe_is_told_however_long_ago_its_papers_were_written(
+    records: SqlRecords,
+) -> None:
+    with closing(records):
+        county(records)
+        for lag_s, day in ((600, 0), (900, 1)):
+            papers = Papers(ProbeId("mqtt:g:r1"), NOON_MS + day * DAY_MS, lag_s=lag_s)
+            records.put_papers(papers, by="u1", now_ms=NOON_MS)
+
+        _, listener = started(records, NOON_MS + 100 * DAY_MS)
+
+        (config,) = [c for _, c in listener.heard if c.gateway == "g1"]
+        assert [a.detail["lag_ms"] for a in config.rooms[0].actions] == [900_000]
