@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from coldtrail import gateway_commands, settings, sms_commands
+from coldtrail import duty_commands, gateway_commands, settings, sms_commands
 from coldtrail.settings import DEFAULT_PORT_BASE, Installation
 
 Data = Annotated[Path, Parameter(name="--data", help="The data folder, made by `init`.")]
@@ -31,6 +31,8 @@ app = App(
 )
 app.command(gateway_commands.app)
 app.command(sms_commands.app)
+app.command(duty_commands.drill)
+app.command(duty_commands.silence)
 HERE = Path()
 
 

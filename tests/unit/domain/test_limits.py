@@ -242,3 +242,31 @@ def test_new_papers_count_from_their_own_instant() -> None:
     judgement = judged(steady(5, 90), slow(42, 15), until=90)
 
     assert spells(judgement) == [("WARN_HIGH", 0, 30, 42), ("WARN_HIGH", 45, 60, None)]
+
+
+def test_each_sample_of_an_excursion_is_measured_by_the_limits_of_its_own_instant() -> None:
+    # Alarm decisions 25, 26: the warning limit goes from 4 to 6 amid an excursion, whose critical
+    # limit stays. What was measured before the change is not measured anew by it.
+    air = points([(m, 5.0) for m in range(0, 45, 5)] + [(m, 8.0) for m in range(45, 80, 5)])
+    change = act(42, "rule_changed", overrides={"WARN_HIGH": {"limit_c": 6}})
+
+    found = judged(air, change, until=75)
+
+    (crit,) = [f for f in found.facts if f.code == "CRIT_HIGH"]
+    assert (minute(crit.began_at_ms), minute(crit.fired_at_ms)) == (45, 75)
+    assert crit.degree_minutes == 45 * 1.0 + 30 * 2.0
+    (warn,) = [f for f in found.facts if f.code == "WARN_HIGH" and f.cleared_at_ms is not None]
+    assert (minute(warn.fired_at_ms), minute(warn.cleared_at_ms)) == (30, 42)
+    assert warn.degree_minutes == 42 * 1.0
+
+
+def test_an_earlier_sample_that_the_old_limit_allowed_begins_no_excursion_under_the_new_one() -> (
+    None
+):
+    air = points([(m, 5.0) for m in range(0, 45, 5)] + [(m, 8.0) for m in range(45, 80, 5)])
+    change = act(42, "rule_changed", overrides={})
+
+    found = judged(air, change, by=rule(WARN_HIGH={"limit_c": 6}), until=75)
+
+    (crit,) = [f for f in found.facts if f.code == "CRIT_HIGH"]
+    assert crit.degree_minutes == 30 * 4.0, "5.0 was within the limit of then"
