@@ -324,9 +324,28 @@ class Rig:
             db.close()
         return not incoming and bool(batches)
 
-    def _gateway(self, name: str) -> Process:
+    def undated(self) -> int:
+        """Readings in the outbox that have no instant yet."""
+        db = apsw.Connection(str(self.folder / "outbox.db"), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            bodies: list[tuple[bytes]] = db.execute("SELECT body FROM undated").fetchall()  # type: ignore[assignment]  # its column
+        finally:
+            db.close()
+        return sum(len(columns) for (body,) in bodies for _, columns in unpack_readings(body))
+
+    def gateway_under(self, *before: str) -> None:
+        """The gateway, not started yet, as another command's child."""
+        self.gateway = self._gateway("gateway", *before)
+
+    def change(self, **settings: Any) -> None:
+        """From the gateway's next start on."""
+        self.settings = msgspec.structs.replace(self.settings, **settings)
+        (self.folder / "settings.json").write_bytes(msgspec.json.encode(self.settings))
+
+    def _gateway(self, name: str, *before: str) -> Process:
         module, settings = "tests.integration.gateway.process", self.folder / "settings.json"
-        return Process([sys.executable, "-m", module, str(settings)], self.folder / f"{name}.log")
+        command = [*before, sys.executable, "-m", module, str(settings)]
+        return Process(command, self.folder / f"{name}.log")
 
     def _edge_config(self, folder: Path) -> None:
         (folder / "edge.conf").write_text(
