@@ -20,6 +20,7 @@ from wire.batch_v1 import Clock
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _TIME_ERROR = 5
 _SERIES_REMEMBERED = 4_096
+_ARRIVALS_REMEMBERED = 8_192  # 2 MB
 STEP_MS = 2_000  # a clock that moves by more against the machine's own has been set
 LOOKS, LOOK_MS = 20, 20  # how often both clocks are looked at until one look is quick
 MOST_STEPS = 50  # that wait to be reported
@@ -154,6 +155,9 @@ class ArrivalClock:
     def __init__(self) -> None:
         self._now_ms = 0
         self._last: dict[Series, tuple[int, int]] = {}  # the run of used milliseconds
+        self._used: dict[
+            tuple[Series, int], None
+        ] = {}  # the newest: a clock may be set back to them
 
     def now(self, wall_ms: int) -> int:
         if wall_ms < self._now_ms - SET_BACK_MS:
@@ -169,7 +173,12 @@ class ArrivalClock:
             at_ms = last = last + 1
         elif at_ms > last:
             first = last = at_ms
+        while (series, at_ms) in self._used:
+            at_ms = last = at_ms + 1
         if len(self._last) >= _SERIES_REMEMBERED:
             del self._last[next(iter(self._last))]
+        if len(self._used) >= _ARRIVALS_REMEMBERED:
+            del self._used[next(iter(self._used))]
         self._last[series] = (first, last)
+        self._used[series, at_ms] = None
         return at_ms

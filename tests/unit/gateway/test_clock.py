@@ -28,6 +28,15 @@ def test_two_readings_of_a_series_never_share_an_arrival(wall: list[int]) -> Non
     assert len(set(given_ms)) == len(given_ms)
 
 
+@given(st.lists(st.sampled_from([0, 1, 2, 70_000, 70_001, 140_001, 140_002]), max_size=80))
+def test_readings_of_a_series_do_not_meet_where_a_clock_was_set_back_to(wall: list[int]) -> None:
+    clock = ArrivalClock()
+
+    given_ms = [clock.free(SERIES, clock.now(ms)) for ms in wall]
+
+    assert len(set(given_ms)) == len(given_ms)
+
+
 def test_other_series_keep_the_arrival_they_share() -> None:
     clock = ArrivalClock()
 
