@@ -82,7 +82,7 @@ def live(
     """``days`` of normal running; with a fault, as long as its story goes."""
     if fault is not None:
         days = int((QUIET_S + DAY_S + AT_MOST_S) / DAY_S) + 1
-    story = _Story(seed, room, days, fault)
+    story = Story(seed, room, days, fault)
     story.run()
     return story.told(seed, uplink_fails=uplink_fails)
 
@@ -102,7 +102,7 @@ class _Plant:
             self.rows.append((at_s, series, count(quantity, value)))
 
 
-class _Story:
+class Story:
     def __init__(self, seed: int, room: Room, days: int, fault: Fault | None) -> None:
         self.room, self.days, self.fault = room, days, fault
         name = f"{seed}/{room.number}/{fault.what if fault else ''}"
@@ -163,6 +163,10 @@ class _Story:
         box, around = self._surroundings(now)
         airs = [t for t in self.thermometers if t.series.quantity == "temperature"]
         polled = self.room.watched.plant or self.room.watched.heater
+        for each in self.thermometers:
+            if each.next_s <= now:  # later ones are waited for
+                each.follow(self._truth(each.series.quantity), 0.0)
+                each.take()
         while now < self.end_s:
             changed = False
             while next_mark < len(marks) and marks[next_mark][0] <= now:

@@ -8,7 +8,7 @@ from bench import failures
 from bench.after_tuning import DAY_MS, Kept, accepted, cut, together, work
 from bench.normal_operation import measure
 from bench.operation.faults import WHATS
-from bench.operation.month import Month, live
+from bench.operation.month import Month, Story, live
 from bench.operation.rooms import KINDS, drawn
 from bench.operation.tally import Tally
 from bench.operation.watch import PEOPLE, Watched, rule_of, watch, watched
@@ -45,6 +45,16 @@ def test_the_same_seed_gives_the_same_figures() -> None:
 
     assert one == other
     assert one.samples > 2 * 288 * 0.9
+
+
+def test_a_device_that_samples_at_whole_five_minutes_measures_then_and_not_later() -> None:
+    story = Story(SEED, drawn(SEED, 0), 1, None)
+    for each in story.thermometers:
+        each.phase_s = 0.0
+    story.run()
+
+    for each in story.thermometers:
+        assert [at_s for at_s, _, _ in each.rows] == [300.0 * i for i in range(289)]
 
 
 def test_another_seed_gives_another_room() -> None:
