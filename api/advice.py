@@ -12,11 +12,13 @@ from api.lots import all_events, folded, in_room
 from api.registry import Registry
 from api.rooms import DEFAULT_INTERVAL_S, SILENT_INTERVALS, RoomNow, Value
 from domain.advice import (
+    A_DAY_MS,
     DRY_MARGIN_C,
     HOUR_MS,
     Advice,
     ethylene_harm,
     hours_left,
+    outside_band,
     sweat,
     warm_up,
     wet_sensor,
@@ -44,6 +46,7 @@ def advice_of(context: Context, now: RoomNow, stays: Folded | None = None) -> li
     found = [*_sweating(now, now_ms)]
     if reader is not None:
         found += _warming(context, reader, now, now_ms)
+        found += _band(context, reader, now, now_ms)
         found += _damp(context, reader, now, now_ms)
         found += _defrosts(context, reader, now, now_ms)
     found += _ethylene(context, now, folded(all_events(context)) if stays is None else stays)
@@ -109,6 +112,25 @@ def _spans_of(value: int, samples: Sequence[Sample], end_ms: int) -> list[Span]:
             spans.append((begin, at_ms))
             begin = None
     return spans if begin is None else [*spans, (begin, end_ms)]
+
+
+# --- between the band and the warning
+
+
+def _band(context: Context, reader: ReadingReader, now: RoomNow, now_ms: int) -> list[Advice]:
+    """By the air's own probes; by those among the goods where there are none."""
+    if now.rule is None:
+        return []
+    for quantity in ("temperature", "product_temperature"):
+        series = _assigned(context, reader, now.room.id, quantity, now_ms - A_DAY_MS, now_ms + 1)
+        found = outside_band(now.rule.profile, list(series.values()), _interval_ms(now))
+        if found is not None:
+            mean, edge = found
+            how = "above" if mean > edge else "below"
+            return [Advice("OUT_OF_BAND", how, {"mean": round(mean, 1), "edge": float(edge)})]
+        if series:
+            break
+    return []
 
 
 # --- humidity and dew

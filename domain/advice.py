@@ -17,6 +17,11 @@ WET_ABOVE = 9800  # counts of 0.01 %RH
 SHORTEST_OUTAGE_MS = HOUR_MS // 2
 FEWEST_SAMPLES = 3
 LONGEST_FORECAST_H = 24
+BANDS: Mapping[str, tuple[float, float]] = {  # where goods are meant to be: alarm practice, 4
+    "SB": (0, 4), "CU": (10, 13), "PS": (-1, 1), "MT": (0, 4), "FI": (0, 2),
+    "FZ": (-math.inf, -18), "FT": (-math.inf, -18), "VX": (2, 8),
+}  # fmt: skip
+A_DAY_MS = 24 * HOUR_MS
 DRY_MARGIN_C = 1.0  # above the dew point by more than this nothing sweats
 _LEVELS = {"very_low": 0, "low": 1, "moderate": 2, "high": 3, "very_high": 4}
 
@@ -78,6 +83,27 @@ def ethylene_harm(giver: Commodity, taker: Commodity, *, same_room: bool) -> boo
     if same_room:
         return min(given, suffered) >= 2 and given + suffered >= 5
     return given >= 3 and suffered >= 3
+
+
+def outside_band(
+    profile: str, series: Sequence[Sequence[Sample]], interval_ms: int
+) -> tuple[float, float] | None:
+    """(mean, the edge that it is beyond), in degC, of all series over the day that was given. A
+    room may stand between its band and its warning limit for weeks and no rule speaks. None inside
+    the band, for a profile without one, and with less than half of the samples of a day."""
+    low, high = BANDS.get(profile, (-math.inf, math.inf))
+    counts = [
+        count
+        for samples in series
+        if len(samples) * interval_ms * 2 >= A_DAY_MS
+        for _, count in samples
+    ]
+    if not counts:
+        return None
+    mean = sum(counts) / len(counts) / 100
+    if low <= mean <= high:
+        return None
+    return mean, high if mean > high else low
 
 
 def warm_up(samples: Sequence[Sample], outages: Sequence[Span]) -> float | None:

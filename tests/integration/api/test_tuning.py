@@ -132,3 +132,10 @@ def test_the_command_refuses_what_is_no_month(tmp_path: Path) -> None:
     done = command("--month", "June", "--data", str(tmp_path / "data"))
 
     assert (done.returncode, done.stderr) == (2, "--month: not a month: give YYYY-MM\n")
+
+
+def test_a_room_that_averages_outside_its_band_says_so_as_advice(person: httpx.Client) -> None:
+    person.get("/language", params={"to": "en"})
+
+    assert "above the 4 °C that these goods are meant to be kept at" in page(person, "/rooms/van")
+    assert "meant to be kept at" not in page(person, "/rooms/frozen")

@@ -6,11 +6,13 @@ from domain.advice import (
     dew_point,
     ethylene_harm,
     hours_left,
+    outside_band,
     sweat,
     warm_up,
     wet_sensor,
 )
 from domain.commodity import COMMODITIES
+from domain.span import Sample
 from tests.unit.domain.rooms import MINUTE_MS, at
 
 GAP_MS = 15 * MINUTE_MS
@@ -120,3 +122,28 @@ def test_the_hours_until_a_limit_are_whole_and_only_said_within_a_day(
     count: int, rate: float | None, hours: int | None
 ) -> None:
     assert hours_left(count, 700, rate) == hours
+
+
+def day(value: float, n: int = 288) -> list[Sample]:
+    return [(i * 300_000, round(value * 100)) for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("profile", "value", "edge"),
+    [("FZ", -16.5, -18), ("FT", -17.9, -18), ("PS", 1.4, 1), ("SB", -0.3, 0), ("CU", 13.6, 13)],
+)
+def test_a_room_that_stands_between_its_band_and_its_warning_for_a_day_is_shown(
+    profile: str, value: float, edge: float
+) -> None:
+    found = outside_band(profile, [day(value)], 300_000)
+
+    assert found is not None
+    assert found[0] == pytest.approx(value)
+    assert found[1] == edge
+
+
+def test_a_room_in_its_band_or_hardly_heard_or_without_a_band_is_not() -> None:
+    assert outside_band("FZ", [day(-18.0)], 300_000) is None
+    assert outside_band("FZ", [day(-16.0, 143)], 300_000) is None
+    assert outside_band("AM", [day(9.0)], 300_000) is None
+    assert outside_band("FZ", [], 300_000) is None
