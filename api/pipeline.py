@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ from wire.status_v1 import BadStatus, Status, decode
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """``behind``: arrivals not yet read; None when it never said how far it is."""
+    """``behind``: arrivals not yet read; None when it never said how far it is. Of InfluxDB's:
+    lines that it ``refused``, and readings older than it keeps (``outside``)."""
 
     name: str
     n: int | None
     behind: int | None
     why: str = ""
+    refused: int = 0
+    outside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +179,14 @@ def followers(context: Context, n: int) -> list[Follower]:
     path = context.settings.influx_cursor_path
     if path and Path(path).exists():
         said = _json(Path(path).read_bytes())
-        influx = said.get("n")
-        found.append(
-            _follower("influx", influx if isinstance(influx, int) else None, n, "no cursor")
-        )
+        read, refused, outside = (_number(said.get(key)) for key in ("n", "refused", "outside"))
+        influx = _follower("influx", read, n, "no cursor")
+        found.append(replace(influx, refused=refused or 0, outside=outside or 0))
     return found
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _follower(name: str, read: int | None, n: int, why_not: str) -> Follower:

@@ -541,7 +541,7 @@ app.command(influx)
 
 @influx.command
 def check(*, data: Data = HERE, repair: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """Compare counts per series and day with the store.
+    """Compare number, sum, lowest and highest per series and day with the store.
 
     Parameters
     ----------
@@ -563,11 +563,17 @@ def check(*, data: Data = HERE, repair: Annotated[bool, Parameter(negative="")] 
         raise Failed(str(error)) from error
     for one in report.differences:
         day = datetime.fromtimestamp(one.day_ms / 1000, UTC).date().isoformat()
-        print(f"{day}  {one.series.probe}  {one.series.quantity}  {one.stored} != {one.found}")
+        what = (
+            f"{one.stored.n} != {one.found.n}"
+            if one.stored.n != one.found.n
+            else f"{one.stored.n} values, not the same"
+        )
+        print(f"{day}  {one.series.probe}  {one.series.quantity}  {what}")
     print(
         f"{report.series} series, {report.days} days with readings:"
         f" {len(report.differences)} differ, {report.repaired} repaired, {len(report.left)} left;"
         f" the follower is {report.behind} arrivals behind"
+        + (f"; {report.too_old} days are older than InfluxDB keeps" if report.too_old else "")
     )
     if report.left:
         raise SystemExit(1)

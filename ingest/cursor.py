@@ -10,13 +10,16 @@ from ingest.placement import Placement
 
 class Cursor(msgspec.Struct, frozen=True):
     """Everything up to arrival ``n``, change ``m`` and fact version ``facts_seq`` has landed,
-    with the tags that ``placement`` gives."""
+    with the tags that ``placement`` gives. Beside it, of what was sent so far: lines that were
+    refused, and points that are older than the server keeps."""
 
     store: str = ""
     n: int = 0
     m: int = -1
     facts_seq: int = 0
     placement: Placement = {}
+    refused: int = 0
+    outside: int = 0
 
 
 def load(path: Path) -> Cursor:

@@ -8,13 +8,15 @@ because a point is named by its tags and its time.
 import logging
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import msgspec
 
+from domain.quantity import QUANTITIES
 from domain.reading import Columns, ProbeId, Quality, Series
 from ingest.cursor import Cursor, load, save
 from ingest.followed import Followed
@@ -22,6 +24,8 @@ from ingest.influx_server import (
     BadLines,
     CannotDelete,
     Influx,
+    NoAnswer,
+    NoBucket,
     NoRights,
     Unavailable,
     connect,
@@ -46,6 +50,11 @@ LAST_MS = 4_102_444_800_000  # the year 2100; InfluxDB's times end in 2262
 HEALTH_MS = 10_000  # between points of the pipeline's own health
 ROLE = "influx"
 ABOUT = f"part:{ROLE}"
+TYPES_MS = 3_600_000  # between looks at the types of fields
+SHOWN_MS = 86_400_000  # so long a refused line is shown
+LOG_EVERY_S = 60.0
+REJECTED_BYTES = 16 << 20  # of lines kept aside
+FIELDS = {"value": "float", "suspect": "float", "quality": "integer"}  # as we write them
 GAP_MS = 3_600_000  # spans of one series closer than this are read as one
 
 
@@ -69,6 +78,11 @@ class Follower:
         self._now_ms = now_ms
         self._prefixes = Prefixes()
         self._prepared = False
+        self._next_types_ms = 0
+        self._refused = self._outside = 0  # since the cursor moved last
+        self._log_at_s = 0.0
+        self.refusal = ""  # the last line that was refused, and why; whoever shows it empties it
+        self.other_types: dict[str, str] = {}  # measurement and field to the types it has
         self._next_health_ms = 0
         self._cursor = load(cursor_path)
         older = self._cursor.n > self._readings.last_arrival()  # put back from a copy
@@ -80,11 +94,46 @@ class Follower:
         if not self._prepared:
             self._influx.prepare()
             self._prepared = True
+            self._next_types_ms = 0
+        self._look_at_types()
         worked = self._follow_records()
         worked = self._follow_readings() or worked
         worked = self._follow_facts() or worked
         self._tell_health()
         return worked
+
+    def close(self) -> None:
+        self._influx.close()
+
+    def shown_types(self) -> dict[str, str]:
+        if not self.other_types:
+            return {}
+        return {ABOUT: "; ".join(f"{name}: {types}" for name, types in self.other_types.items())}
+
+    def use(self, influx: Influx) -> None:
+        """Another connection, with the token of now."""
+        self._influx.close()
+        self._influx = influx
+        self._prepared = False
+
+    def begin_again(self) -> None:
+        """The bucket is gone: whoever makes it anew makes it empty."""
+        self._prepared = False
+        log.warning("InfluxDB has lost what it had: everything is written again")
+        self._move(n=0, m=-1, facts_seq=0, placement={})
+
+    def _look_at_types(self) -> None:
+        """Field types are per shard: one that somebody else wrote with another type makes queries
+        leave out readings without a word."""
+        now_ms = self._now_ms()
+        if now_ms < self._next_types_ms:
+            return
+        self._next_types_ms = now_ms + TYPES_MS
+        try:
+            measurements = self._influx.query("SHOW FIELD KEYS")
+        except NoAnswer:
+            return  # it knows no InfluxQL
+        self.other_types = other_types(measurements)
 
     # -- where probes are -----------------------------------------------------------------
 
@@ -218,22 +267,39 @@ class Follower:
             self._land(waiting)
 
     def _land(self, batch: list[str]) -> None:
-        """Good lines land; a line that the server will not take is kept aside."""
+        """Good lines land; a line that the server will not take is kept aside, and one that is
+        older than it keeps is counted."""
         try:
             self._influx.write(batch)
         except BadLines as error:
-            if len(batch) == 1:
-                self._reject(batch[0], str(error))
-                return
-            half = len(batch) // 2
-            self._land(batch[:half])
-            self._land(batch[half:])
+            answer = error.answer
+            if answer.outside and (answer.dropped or len(batch) == 1):
+                self._outside += answer.dropped or 1
+            elif answer.lines:
+                self._reject([batch[i] for i in answer.lines if i < len(batch)], answer.said)
+            elif len(batch) == max(answer.dropped, 1):
+                self._reject(batch, answer.said)
+            else:
+                half = len(batch) // 2
+                self._land(batch[:half])
+                self._land(batch[half:])
 
-    def _reject(self, line: str, reason: str) -> None:
-        log.warning("InfluxDB refused a line", extra={"line": line[:300], "reason": reason})
-        entry = {"at_ms": self._now_ms(), "line": line, "reason": reason}
+    def _reject(self, lines: Sequence[str], reason: str) -> None:
+        if monotonic() >= self._log_at_s:
+            self._log_at_s = monotonic() + LOG_EVERY_S
+            log.warning(
+                "InfluxDB refused a line",
+                extra={"line": lines[0][:300], "lines": len(lines), "reason": reason},
+            )
+        self._refused += len(lines)
+        self.refusal = f"{lines[0][:100]}: {reason}"
+        at_ms = self._now_ms()
         with _on_disk(), self._rejected_path.open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
+            for line in lines:
+                if file.tell() >= REJECTED_BYTES:
+                    break  # counted all the same
+                entry = {"at_ms": at_ms, "line": line, "reason": reason}
+                file.write(msgspec.json.encode(entry) + b"\n")
 
     def _delete(self, measurement: str, tags: dict[str, str], first_ms: int, last_ms: int) -> None:
         tags = {key: value or UNASSIGNED for key, value in tags.items()}
@@ -247,10 +313,16 @@ class Follower:
 
     def _move(self, **changes: Any) -> None:
         """Only after what it stands for has landed."""
-        moved = msgspec.structs.replace(self._cursor, **changes)
+        moved = msgspec.structs.replace(
+            self._cursor,
+            refused=self._cursor.refused + self._refused,
+            outside=self._cursor.outside + self._outside,
+            **changes,
+        )
         with _on_disk():
             save(self._cursor_path, moved)
         self._cursor = moved
+        self._refused = self._outside = 0
 
 
 @contextmanager
@@ -260,6 +332,19 @@ def _on_disk() -> Iterator[None]:
         yield
     except OSError as error:
         raise Unavailable(f"nothing can be written down here: {error}") from error
+
+
+def other_types(measurements: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Fields of our measurements that have, in some shard, a type that we never write."""
+    found: dict[str, set[str]] = {}
+    for one in measurements:
+        for field, type_ in one["values"] if one["name"] in QUANTITIES else ():
+            found.setdefault(f"{one['name']}.{field}", set()).add(type_)
+    return {
+        name: ", ".join(sorted(types))
+        for name, types in found.items()
+        if types - {FIELDS.get(name.partition(".")[2], "")} and name.partition(".")[2] in FIELDS
+    }
 
 
 def _first_rows(arrivals: list[Arrival], rows: int) -> list[Arrival]:
@@ -302,42 +387,56 @@ def run(settings: InfluxSettings, *, now_ms: Callable[[], int], stop: threading.
     if not settings.url:
         stop.wait()
         return
-    influx = connect(settings)
     board = Board(settings.system_path, ROLE, now_ms)
-    try:
-        while not stop.is_set():
-            try:
-                with Followed(settings) as followed:
-                    board.say("PART_WAITS", ABOUT, on=False)
-                    follow(follower(settings, influx, followed, now_ms), stop, board)
-            except NotReady as error:
-                log.info("waits for a file", extra={"reason": str(error)})
-                board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
-                stop.wait(POLL_S)
-    finally:
-        influx.close()
+    while not stop.is_set():
+        try:
+            with Followed(settings) as followed:
+                board.say("PART_WAITS", ABOUT, on=False)
+                with closing(follower(settings, connect(settings), followed, now_ms)) as one:
+                    follow(one, stop, board, lambda: connect(settings))
+        except NotReady as error:
+            log.info("waits for a file", extra={"reason": str(error)})
+            board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
+            stop.wait(POLL_S)
 
 
-def follow(following: Follower, stop: threading.Event, board: Board) -> None:
+WHY: Mapping[type[Unavailable], str] = {NoRights: "INFLUX_TOKEN", NoBucket: "INFLUX_BUCKET"}
+WHYS = ("INFLUX_TOKEN", "INFLUX_BUCKET", "INFLUX_AWAY")
+
+
+def follow(
+    following: Follower, stop: threading.Event, board: Board, renew: Callable[[], Influx]
+) -> None:
+    """Until ``stop``. ``renew`` reads the token's file again."""
     failures = 0
     while not stop.is_set():
         try:
             worked = following.step()
         except Unavailable as error:
             failures += 1
-            refused = isinstance(error, NoRights)
-            board.say("INFLUX_TOKEN", ABOUT, on=refused, detail=str(error))
-            board.say("INFLUX_AWAY", ABOUT, on=not refused, detail=str(error))
+            why = WHY.get(type(error), "INFLUX_AWAY")
+            for code in WHYS:
+                board.say(code, ABOUT, on=code == why, detail=str(error))
             pause_s = min(LONGEST_PAUSE_S, POLL_S * 2**failures)
             log.warning(
                 "InfluxDB unavailable",
                 extra={"failures": failures, "retry_in_s": pause_s, "reason": str(error)},
             )
             stop.wait(pause_s)
+            if isinstance(error, NoRights):
+                following.use(renew())
+            elif isinstance(error, NoBucket):
+                following.begin_again()
         else:
             failures = 0
-            for code in ("INFLUX_TOKEN", "INFLUX_AWAY"):
+            for code in WHYS:
                 board.say(code, ABOUT, on=False)
+            board.keep("INFLUX_TYPES", following.shown_types())
+            if following.refusal:
+                board.say(
+                    "INFLUX_REFUSED", ABOUT, on=True, detail=following.refusal, for_ms=SHOWN_MS
+                )
+                following.refusal = ""
             if not worked:
                 stop.wait(POLL_S)
 

@@ -15,11 +15,11 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
+from ingest.influx_answers import Answer, meaning
 from ingest.keys import read_secret
 from ingest.settings import InfluxSettings
 
 TIMEOUT_S = 30
-BAD_LINE = (400, 413, 422)
 NO_SUCH_CALL = (400, 404, 405, 501)
 
 
@@ -31,12 +31,32 @@ class NoRights(Unavailable):
     """Not with this token: expired, removed, or without the right."""
 
 
-def _unavailable(status: int | None, said: str) -> Unavailable:
-    return (NoRights if status in (401, 403) else Unavailable)(f"{status} {said}")
+class NoBucket(Unavailable):
+    """The database or bucket is not there; what it held is not, either."""
 
 
 class BadLines(Exception):
-    """The server will not take these lines, however often they come."""
+    """The server will not take some of these lines, however often they come."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.said)
+        self.answer = answer
+
+
+def check_written(status: int, body: bytes) -> None:
+    """Raises what ``ingest.influx_answers`` makes of the answer."""
+    answer = meaning(status, body)
+    match answer.fate:
+        case "landed":
+            return
+        case "partly" | "refused":
+            raise BadLines(answer)
+        case "no rights":
+            raise NoRights(answer.said)
+        case "no bucket":
+            raise NoBucket(answer.said)
+        case "later":
+            raise Unavailable(answer.said)
 
 
 class CannotDelete(Exception):
@@ -53,7 +73,7 @@ class Influx(Protocol):
         ...
 
     def write(self, lines: Sequence[str]) -> None:
-        """All lines, or ``BadLines`` (some may have landed), or ``Unavailable``."""
+        """All lines, or ``BadLines`` (its answer says what landed), or ``Unavailable``."""
         ...
 
     def delete(
@@ -128,7 +148,7 @@ class _Query:
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(str(error)[:300]) from error
         if response.status in (401, 403, 429) or response.status >= 500:
-            raise _unavailable(response.status, f"{response.data[:200]!r}")
+            check_written(response.status, response.data)
         return response
 
     def close(self) -> None:
@@ -154,10 +174,7 @@ class Influx1:
         response = self._http.call(
             "POST", "/write", {"db": self._database, "precision": "ms"}, body
         )
-        if response.status in BAD_LINE:
-            raise BadLines(_said(response.data))
-        if response.status >= 300:
-            raise _unavailable(response.status, _said(response.data))
+        check_written(response.status, response.data)
 
     def delete(
         self, measurement: str, tags: Mapping[str, str], first_ms: int, last_ms: int
@@ -203,9 +220,7 @@ class Influx2:
                 write_precision=WritePrecision.MS,  # type: ignore[arg-type]  # a str in the client's own class
             )
         except ApiException as error:
-            if error.status in BAD_LINE:
-                raise BadLines(_said(error.body or b"")) from error
-            raise _unavailable(error.status, _said(error.body or b"")) from error
+            check_written(error.status or 500, _bytes(error.body))
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(str(error)[:300]) from error
 
@@ -244,6 +259,10 @@ def _rfc3339(at_ms: int, micros: int) -> str:
     seconds, millis = divmod(at_ms, 1000)
     instant = datetime.fromtimestamp(seconds, UTC)
     return f"{instant:%Y-%m-%dT%H:%M:%S}.{millis:03d}{micros:03d}Z"
+
+
+def _bytes(body: bytes | str | None) -> bytes:
+    return body.encode() if isinstance(body, str) else body or b""
 
 
 def _said(body: bytes | str) -> str:

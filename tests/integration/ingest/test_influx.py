@@ -271,7 +271,7 @@ def test_check_finds_a_hole_and_what_should_not_be_there_and_repairs_both(
 
         report = check(chosen, repair=True, now_ms=lambda: NOON_MS)
 
-        assert [(one.stored, one.found) for one in report.differences] == [(20, 21), (20, 15)]
+        assert [(o.stored.n, o.found.n) for o in report.differences] == [(20, 21), (20, 15)]
         assert (report.days, report.repaired, report.left, report.behind) == (3, 2, [], 0)
 
 
