@@ -87,6 +87,8 @@ def _print(counted: Counted, folder: Path) -> None:
         f"  {' + '.join(done.faults)}{deaths}",
         flush=True,
     )
+    for law, sentences in counted.awaited.items():
+        print(f"    long awaited: {law}: {sentences[0]}", flush=True)
     for law, sentences in counted.wrong.items():
         for said in sentences:
             print(f"    {law}: {said}", flush=True)

@@ -33,6 +33,7 @@ BEGAN_MS = 10 * DAY_MS  # before now
 PIECES = 6
 PATIENCE_S = 90.0
 FULL_EVERY = 10
+LONG_S = 8.0
 LOOK_S = 0.15
 
 
@@ -48,7 +49,8 @@ class Plan:
 @dataclass(slots=True)
 class Counted:
     """Of one round. ``wrong``: broken laws, each with what the oracle said; empty when all hold.
-    ``since``: the first round that those of a full look may come from."""
+    ``since``: the first round that those of a full look may come from. ``awaited``: what was still
+    wrong after ``LONG_S``, and came right."""
 
     plan: Plan
     since: int
@@ -60,6 +62,7 @@ class Counted:
     told: int = 0
     full: bool = False
     wrong: dict[str, list[str]] = field(default_factory=dict)
+    awaited: dict[str, list[str]] = field(default_factory=dict)
     deaths: list[str] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
 
@@ -144,7 +147,7 @@ class Start:
         packs = self.story.packs(nth, last=ends)
         try:
             self._send(told, scene, packs, nth)
-            counted.wrong = self._settled(scene.device, full=full)
+            counted.wrong = self._settled(scene.device, counted.awaited, full=full)
         except Late as error:
             counted.wrong = {"settled": [str(error)]}
         scene.said += packs
@@ -186,15 +189,20 @@ class Start:
             return False
         return True
 
-    def _settled(self, device: Device, *, full: bool) -> dict[str, list[str]]:
+    def _settled(
+        self, device: Device, awaited: dict[str, list[str]], *, full: bool
+    ) -> dict[str, list[str]]:
         """What is still wrong when all had the time to arrive."""
-        house = self.house
+        house, began_s = self.house, time.monotonic()
         house.wait(lambda: not device.unacknowledged(), PATIENCE_S, "every message acknowledged")
+        with suppress(Late):  # the oracle says for what
+            house.wait(lambda: quiet(house.data, self.ledger), LONG_S, "it is quiet")
         until_s = time.monotonic() + PATIENCE_S
-        with suppress(Late):  # the oracle says what is wrong
-            house.wait(lambda: quiet(house.data, self.ledger), PATIENCE_S, "it is quiet")
         while wrong := self._wrong(full=False):
-            if time.monotonic() > until_s:
+            now_s = time.monotonic()
+            if now_s - began_s > LONG_S and not awaited:
+                awaited.update(wrong)
+            if now_s > until_s:
                 return wrong
             house.pause(LOOK_S)
         if not full:
