@@ -14,8 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -43,7 +44,7 @@ STOP_PHASES = (  # who reads stops before who writes, brokers last
     ("ingest", "api"),
     ("broker", "edge-broker"),
 )
-DIES_AGAIN = 3  # young, in a row: told to people
+DIES_AGAIN, WITHIN_S = 3, 300.0  # so often in so long: told to people
 WATCH_S = 0.05
 LOG_BYTES = 32 << 20  # then a log begins anew, and the part before is kept once
 LOG_WATCH_S = 30.0
@@ -78,6 +79,7 @@ class _Child:
     start_again_s: float = 0.0
     noted: bool = False  # its pid stands in its file
     deaths: int = 0  # in a row, young
+    died_s: deque[float] = field(default_factory=lambda: deque(maxlen=DIES_AGAIN))
 
     def report(self) -> RoleState:
         return RoleState(self.process.pid if self.process else None, self.state, self.restarts)
@@ -180,6 +182,7 @@ class Supervisor:
                 "retry_in_s": pause_s,
             },
         )
+        child.died_s.append(now_s)
         child.process = None
         child.state = "restarting"
         child.restarts += 1
@@ -191,7 +194,8 @@ class Supervisor:
         return {
             f"part:{child.role}": f"{child.restarts} restarts"
             for child in self._children
-            if child.deaths >= DIES_AGAIN
+            if len(child.died_s) == DIES_AGAIN
+            and now_s - child.died_s[0] < WITHIN_S
             and (child.process is None or now_s - child.started_s < STEADY_AGAIN_S)
         }
 

@@ -12,6 +12,7 @@ import pytest
 from coldtrail.init import init_data
 from coldtrail.settings import Installation
 from coldtrail.supervise import LOG_BYTES, AlreadyUp, Supervisor, is_up
+from store.system_alarms import read
 from tests.support.servers import free_port_base, require, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
@@ -59,6 +60,21 @@ def test_a_killed_role_comes_back_with_another_pid(tmp_path: Path) -> None:
 
         assert pid_of(installation, "broker") not in (None, first)
         assert supervisor.states()["sms-centre"].restarts == 0
+
+
+def test_a_role_that_dies_again_and_again_is_told_until_it_lives(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    password = installation.keys / "sms.password"
+    kept = password.read_bytes()
+
+    def said() -> list[tuple[str, str]]:
+        return [(one.code, one.about) for one in read(str(installation.system), 0)]
+
+    password.unlink()  # without it the role cannot start
+    with Supervisor(installation, ROLES):
+        wait_until(lambda: said() == [("PART_DIES", "part:sms-centre")], 120, "it is told")
+        password.write_bytes(kept)
+        wait_until(lambda: said() == [], 120, "it lives, and that is over")
 
 
 def test_roles_outlive_a_disk_on_which_their_supervisor_can_write_nothing(tmp_path: Path) -> None:

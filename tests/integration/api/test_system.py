@@ -1,15 +1,20 @@
 """What is the matter with the system itself, on pages, in the api, and as readiness."""
 
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
 
+from api.app import create_app
 from api.settings import Settings
+from api.system import Behind, alarms_now
+from domain.reading import GatewayId
 from store.connect import open_readings
 from store.facts import open_facts
 from store.notices import open_notices
+from store.ports import AdmittedBatch, BatchId
 from store.system_alarms import Board
 from tests.integration.api.county import BEARER, empty, served
 from tests.support.console_county import NOW_MS
@@ -87,3 +92,32 @@ def test_programs_get_each_with_its_level_and_since_when(settings: Settings) -> 
         ("GATEWAY_FULL", "critical", "gateway:gw1", NOW_MS)
     ]
     assert 'coldtrail_system_alarms{level="critical"} 1.0' in metrics
+
+
+def test_a_follower_that_does_not_move_is_behind_and_one_that_moves_is_not(
+    settings: Settings, tmp_path: Path
+) -> None:
+    cursor = tmp_path / "influx-cursor.json"
+    settings = msgspec.structs.replace(settings, influx_cursor_path=str(cursor))
+    with closing(open_readings(settings.readings_path, write=True)) as store:
+        for seq in range(1, 4):
+            id = BatchId(GatewayId("g1"), "e1", seq)
+            store.write([AdmittedBatch(id, bytes([seq]) * 32, "seal", [], NOW_MS)], NOW_MS)
+    context = create_app(settings, now_ms).state.context
+    behind = Behind(Board(settings.system_path, "api", now_ms))
+
+    def stuck(n: int) -> list[str]:
+        cursor.write_text(f'{{"n": {n}}}')
+        behind.look(context)
+        return [
+            one.about
+            for one in alarms_now(context)
+            if one.code == "FOLLOWER_BEHIND" and "influx" in one.about
+        ]
+
+    assert stuck(1) == []  # seen for the first time
+    assert stuck(2) == []  # it moves
+    assert stuck(2) == ["part:influx"]
+    assert stuck(3) == []  # level
+    context.sources.close()
+    context.records.close()

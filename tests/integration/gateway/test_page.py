@@ -114,3 +114,18 @@ def test_before_a_config_has_come_the_page_says_so(tmp_path: Path) -> None:
 
         wait_until(lambda: "No config has come yet" in page(port), 20, "the page is there")
         assert "还没有收到配置" in page(port, "/?lang=zh")
+
+
+def test_a_gateway_that_listens_is_ready_and_one_without_its_broker_says_so(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, lan_page_port=port) as (rig, _server, _device):
+        rig.gateway.start()
+        wait_until(
+            lambda: page(port, "/readyz") == '{"ready":true,"reasons":[]}', 30, "it is ready"
+        )
+        rig.edge.kill()
+        wait_until(lambda: not page(port, "/readyz"), 30, "it says that it is not")
+        with pytest.raises(urllib.error.HTTPError, match="503") as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10)
+        with refused.value:
+            assert refused.value.read() == b'{"ready":false,"reasons":["BROKER_AWAY"]}'
