@@ -6,7 +6,8 @@ nothing in the program asks whether it is being tested. Each variant is a mistak
 system in use. Where the right order and the wrong one lie microseconds apart, the wrong one is
 given a second, so that a fault of ordinary clumsiness falls into it.
 
-``exposed_by`` names the kinds of fault (``tests.faults.kinds``) in which it must show.
+``exposed_by`` names the kinds of fault in which it must show, first the one of
+``tests.faults.small``; those of ``tests.faults.kinds`` are for a whole system.
 """
 
 import secrets
@@ -266,7 +267,7 @@ def _() -> None:
 @variant(
     "ingest-receipts-first",
     "readings",
-    "sends receipt and acknowledgement while the transaction is open for another half second",
+    "sends receipt and acknowledgement while the transaction stays open for another second",
     "kill ingest",
     "all killed",
 )
@@ -480,6 +481,7 @@ def _() -> None:
     "influx",
     "writes what was measured after the newest that it has written: late data is old to it",
     "late data",
+    "same packs",
 )
 def _() -> None:
     from ingest import influx

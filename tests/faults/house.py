@@ -234,12 +234,12 @@ class House:
         one = self._roles[role]
         if one.pid is not None:
             one.killed = True
-            os.kill(one.pid, signal.SIGKILL)
+            _signal(one.pid, signal.SIGKILL)
             self.kills[role] = self.kills.get(role, 0) + 1
 
     def send(self, role: str, number: int) -> None:
         if (pid := self._roles[role].pid) is not None:
-            os.kill(pid, number)
+            _signal(pid, number)
 
     def end(self, roles: Sequence[str], number: int = signal.SIGTERM) -> None:
         """They end and stay so until ``begin``."""
@@ -248,7 +248,7 @@ class House:
             one.wanted = False
             if one.pid is not None:
                 one.killed = True
-                os.kill(one.pid, number)
+                _signal(one.pid, number)
 
         def gone() -> bool:
             return all(self._roles[name].pid is None for name in roles)
@@ -387,6 +387,11 @@ def can_mount() -> bool:
         if tried.returncode == 0:
             subprocess.run(["umount", folder], check=True)
     return tried.returncode == 0
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended by itself, and nobody has noticed yet
+        os.kill(pid, number)
 
 
 def listens(port: int) -> bool:

@@ -534,6 +534,9 @@ def cursors(data: Path, store: Store) -> Iterator[str]:
 # --- alarms
 
 
+_Judged = Fact | Pause | Flag
+
+
 def alarms(data: Path, sent: Ledger) -> Iterator[str]:
     """Alarms, pauses and flags are what the rules make of what was sent, as of the instant at
     which the room was last judged."""
@@ -545,14 +548,33 @@ def alarms(data: Path, sent: Ledger) -> Iterator[str]:
             continue
         expected = specified(room, sent, judged[room.id])
         stored = _judged(server / "facts.db", room.id)
-        for what, there, right in (
+        compared: Sequence[tuple[str, Sequence[_Judged], Sequence[_Judged]]] = (
             ("alarm", stored.facts, expected.facts),
             ("pause", stored.pauses, expected.pauses),
             ("flag", stored.flags, expected.flags),
-        ):
+        )
+        for what, there, right in compared:
             found, due = Counter(there), Counter(right)
-            yield from few(f"room {room.id}: not said: {what} {one}" for one in due - found)
-            yield from few(f"room {room.id}: not so: {what} {one}" for one in found - due)
+            yield from few(f"room {room.id}: not said: {what} {shown(one)}" for one in due - found)
+            yield from few(f"room {room.id}: not so: {what} {shown(one)}" for one in found - due)
+
+
+def shown(one: _Judged) -> str:
+    match one:
+        case Fact():
+            return (
+                f"{one.code} from {rfc3339(one.began_at_ms)}, fired {rfc3339(one.fired_at_ms)},"
+                f" {_until(one.cleared_at_ms)}, peak {one.peak}, excess {one.excess_count_ms},"
+                f" unknown {one.unknown_ms} ms"
+            )
+        case Pause():
+            return f"{one.cause} from {rfc3339(one.from_ms)}, {_until(one.to_ms)}"
+        case Flag():
+            return f"{one.reason} on {said((one.probe, one.quantity, one.at_ms))}"
+
+
+def _until(end_ms: int | None) -> str:
+    return "not over" if end_ms is None else f"until {rfc3339(end_ms)}"
 
 
 def specified(room: RoomSaid, sent: Ledger, horizon_ms: int) -> Judgement:

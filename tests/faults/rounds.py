@@ -89,7 +89,8 @@ def all_kinds() -> list[str]:
 
 class Start:
     """One system with its story, from one round to another of a seed. ``commands``: as a house
-    takes them. ``names``: the kinds of fault that are drawn from, all of them without."""
+    takes them. ``names``: the kinds of fault that are drawn from, all of them without.
+    ``patience_s``: how long a round may take to settle."""
 
     def __init__(
         self,
@@ -98,7 +99,11 @@ class Start:
         first: int,
         commands: Mapping[str, Sequence[str]],
         names: Sequence[str] = (),
+        *,
+        patience_s: float = PATIENCE_S,
+        full_every: int = FULL_EVERY,
     ) -> None:
+        self._patience_s, self._full_every = patience_s, full_every
         self._seed, self._first, self._next = seed, first, first
         self._names = names or all_kinds()
         self._nth_start = first // ROUNDS
@@ -140,7 +145,7 @@ class Start:
         house, began_s = self.house, time.monotonic()
         killed, before = Counter(house.kills), self._seen
         house.deaths.clear()
-        full = ends or RESTORE in told.faults or (told.round + 1) % FULL_EVERY == 0
+        full = ends or RESTORE in told.faults or (told.round + 1) % self._full_every == 0
         counted = Counted(told, self.since, full=full)
         scene.rng = random.Random(f"{told.seed} scene {told.round}")  # noqa: S311 - reproducible
         nth = told.round % ROUNDS
@@ -194,10 +199,12 @@ class Start:
     ) -> dict[str, list[str]]:
         """What is still wrong when all had the time to arrive."""
         house, began_s = self.house, time.monotonic()
-        house.wait(lambda: not device.unacknowledged(), PATIENCE_S, "every message acknowledged")
+        house.wait(
+            lambda: not device.unacknowledged(), self._patience_s, "every message acknowledged"
+        )
         with suppress(Late):  # the oracle says for what
             house.wait(lambda: quiet(house.data, self.ledger), LONG_S, "it is quiet")
-        until_s = time.monotonic() + PATIENCE_S
+        until_s = time.monotonic() + self._patience_s
         while wrong := self._wrong(full=False):
             now_s = time.monotonic()
             if now_s - began_s > LONG_S and not awaited:

@@ -5,7 +5,9 @@ its mistake can show (``tests.faults.small``), under the fault that exposes it, 
 same laws as a whole system. The rounds of a kind are the same for all.
 """
 
+import os
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +17,8 @@ from typing import Any
 import pytest
 
 from tests.faults import small
-from tests.faults.broken import VARIANTS
-from tests.faults.rounds import all_kinds
+from tests.faults.broken import VARIANTS, Variant
+from tests.faults.rounds import Start, all_kinds
 from tests.faults.small import Small
 from tests.support.lives import Lives
 from tests.support.servers import require
@@ -100,3 +102,51 @@ def test_a_broken_law_is_noticed(
     assert nth, f"nobody noticed that the program {broken.what}"
     assert broken.law in wrong
     record_property("printed", f"{name}: {kind}, round {nth}: {wrong[broken.law][0]}")
+
+
+# --- the same in a whole system, which takes two minutes each
+
+WHOLE = pytest.mark.skipif(
+    os.environ.get("COLDTRAIL_FAULTS") != "all", reason="COLDTRAIL_FAULTS=all runs whole systems"
+)
+ROUNDS = 12
+SEED = 7
+PATIENCE_S = 45.0
+
+
+def of_a_whole_system(broken: Variant) -> list[str]:
+    there_are = all_kinds()
+    return [kind for kind in broken.exposed_by if kind in there_are]
+
+
+@WHOLE
+def test_the_program_as_it_is_passes_in_a_whole_system(tmp_path: Path) -> None:
+    kinds = sorted({kind for v in VARIANTS.values() for kind in of_a_whole_system(v)})
+    start = Start(tmp_path / "system", SEED, 1, {}, kinds, patience_s=PATIENCE_S, full_every=1)
+
+    assert [c.wrong for c in start.rounds(len(kinds)) if c.wrong] == []
+
+
+@WHOLE
+@pytest.mark.parametrize("name", [n for n, v in VARIANTS.items() if of_a_whole_system(v)])
+def test_in_a_whole_system_a_broken_law_is_noticed(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    broken = VARIANTS[name]
+    start = Start(
+        tmp_path / "system",
+        SEED,
+        1,
+        {broken.role: [sys.executable, "-m", "tests.faults.broken", name]},
+        of_a_whole_system(broken),
+        patience_s=PATIENCE_S,
+        full_every=1,
+    )
+
+    *_, last = start.rounds(ROUNDS)
+
+    assert last.wrong, f"nobody noticed that the program {broken.what}"
+    said = "; ".join(f"{law}: {sentences[0]}" for law, sentences in last.wrong.items())
+    record_property(
+        "printed", f"{name} | {' + '.join(last.plan.faults)} | {last.plan.round} | {said}"
+    )

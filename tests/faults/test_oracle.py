@@ -241,12 +241,12 @@ DAMAGES = {
     "an alarm is not said": (
         FACTS,
         "UPDATE facts SET withdrawn = 1 WHERE level = 'critical'",
-        "room r1: not said: alarm Fact(code=",
+        "room r1: not said: alarm CRIT_HIGH from 2026-06-02T04:40:00Z, fired",
     ),
     "an alarm ended later": (
         FACTS,
         "UPDATE facts SET cleared_ms = cleared_ms + 1",
-        "room r1: not so: alarm Fact(code=",
+        "room r1: not so: alarm CRIT_HIGH from 2026-06-02T04:40:00Z, fired",
     ),
     "what is marked as sent is on no phone": (
         CENTRE,
