@@ -5,16 +5,17 @@ proposal in force, or does not.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from api.context import Context
-from api.dry_runs import MOST_READINGS, Trial, recorded_in
+from api.dry_runs import MOST_READINGS, Recorded, Trial, recorded_in
 from api.dry_runs import as_json as trial_as_json
 from api.judging import past_of
 from api.problems import Problem
-from domain.proposing import Changed, Past, suggest
+from domain.judgement import Fact
+from domain.proposing import Changed, Past, forbidding, suggest
 from domain.reading import RoomId
 from store.facts import SqlFactsReader
 from store.ports import ReadingReader
@@ -31,6 +32,14 @@ class Proposed:
     trial: Trial
 
 
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """Nothing is proposed, because these alarms with a real cause would be lost or late."""
+
+    room: RoomId
+    alarms: tuple[tuple[Fact, Recorded], ...]
+
+
 def propose(
     records: RecordsReader,
     readings: ReadingReader,
@@ -39,7 +48,7 @@ def propose(
     span: tuple[int, int],
     *,
     most: int | None = None,
-) -> Proposed | None:
+) -> Proposed | Forbidden | None:
     """None for a room without a rule, with too little past, or with nothing to spare. ``Problem``
     for more readings than ``most``."""
     past = past_of(records, readings, facts, room)
@@ -53,22 +62,49 @@ def propose(
     recorded = recorded_in(records, facts, room, span)
     causes = {name: one.cause for name, one in recorded.items() if one.cause is not None}
     judged = past.engine.judge(span[1], past.read)
-    found = suggest(Past(held, columns, past.actions, judged, causes, span))
+    judged_past = Past(held, columns, past.actions, judged, causes, span)
+    found = suggest(judged_past)
     if found is None:
-        return None
+        facts_of = [(f, recorded.get((f.code, f.fired_at_ms))) for f in forbidding(judged_past)]
+        alarms = tuple((fact, one) for fact, one in facts_of if one is not None)
+        return Forbidden(room, alarms) if alarms else None
     trial = Trial(room, held, found.rule, found.difference, recorded, rows)
     return Proposed(found.changes, trial)
 
 
-async def proposed(context: Context, room: RoomId, span: tuple[int, int]) -> Proposed | None:
+async def proposed(
+    context: Context, room: RoomId, span: tuple[int, int]
+) -> Proposed | Forbidden | None:
     """For an answer: on a thread of its own, because others wait for the loop."""
     readings, facts = context.sources.readings.need(), context.sources.facts.need()
 
-    def work() -> Proposed | None:
+    def work() -> Proposed | Forbidden | None:
         return propose(context.records, readings, facts, room, span, most=MOST_READINGS)
 
     return await asyncio.to_thread(work)
 
 
-def as_json(found: Proposed) -> Mapping[str, Any]:
-    return trial_as_json(found.trial) | {"why": [asdict(change) for change in found.changes]}
+def as_json(
+    found: Iterable[Proposed | Forbidden | None], span: tuple[int, int]
+) -> Mapping[str, Any]:
+    every = list(found)
+    return {
+        "from_ms": span[0],
+        "to_ms": span[1],
+        "rooms": [
+            trial_as_json(one.trial) | {"why": [asdict(change) for change in one.changes]}
+            for one in every
+            if isinstance(one, Proposed)
+        ],
+        "forbidden": [
+            {
+                "room": one.room,
+                "alarms": [
+                    {"id": r.id, "code": f.code, "fired_at_ms": f.fired_at_ms, "cause": r.cause}
+                    for f, r in one.alarms
+                ],
+            }
+            for one in every
+            if isinstance(one, Forbidden)
+        ],
+    }

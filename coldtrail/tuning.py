@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from api.alarms import DAY_MS
-from api.proposals import Proposed
-from api.proposals import as_json as proposal_as_json
+from api.proposals import Forbidden, Proposed
+from api.proposals import as_json as proposals_as_json
 from api.proposals import propose as proposal_of
 from api.tuning import answered, as_json, month_of
 from coldtrail.dry_run import plain, with_progress
@@ -44,7 +44,7 @@ def propose(
 ) -> None:
     """For these rooms, or for every one. Raises ``ValueError`` for what is no month."""
     span = _span(installation, month)
-    found: list[Proposed] = []
+    found: list[Proposed | Forbidden | None] = []
     with readers(installation) as (records, readings, facts):
         if facts is None:
             raise Unanswerable("nothing is judged yet: alerts has not run here")
@@ -52,14 +52,12 @@ def propose(
         for room in rooms:
             if room not in known:
                 raise Unanswerable(f"there is no room {room!r}; there are: {', '.join(known)}")
-        for room in with_progress([RoomId(room) for room in rooms] or known):
-            one = proposal_of(records, readings, facts, room, span)
-            found += [] if one is None else [one]
+        wanted = with_progress([RoomId(room) for room in rooms] or known)
+        found.extend(proposal_of(records, readings, facts, room, span) for room in wanted)
     if as_text:
         _print_proposals(found, installation, lang)
         return
-    body = {"from_ms": span[0], "to_ms": span[1], "rooms": [proposal_as_json(p) for p in found]}
-    print(json.dumps(body, ensure_ascii=False, default=plain))
+    print(json.dumps(proposals_as_json(found, span), ensure_ascii=False, default=plain))
 
 
 def _span(installation: Installation, month: str | None) -> tuple[int, int]:
@@ -69,12 +67,23 @@ def _span(installation: Installation, month: str | None) -> tuple[int, int]:
     return now_ms - 30 * DAY_MS, now_ms + 1
 
 
-def _print_proposals(found: Sequence[Proposed], installation: Installation, lang: str) -> None:
+def _print_proposals(
+    found: Sequence[Proposed | Forbidden | None], installation: Installation, lang: str
+) -> None:
     words = words_of(installation)(lang)
     console = Console(highlight=False, soft_wrap=True)
-    if not found:
-        console.print(words("proposal.none"))
     for one in found:
+        if isinstance(one, Forbidden):
+            console.print(f"{one.room}: {words('proposal.forbidden')}", markup=False)
+            for fact, said in one.alarms:
+                cause = words.known("cause", said.cause) if said.cause else words("trial.no_cause")
+                console.print(
+                    f"  {words.time(fact.fired_at_ms)}  {fact.code}  {cause}", markup=False
+                )
+    proposals = [one for one in found if isinstance(one, Proposed)]
+    if not proposals:
+        console.print(words("proposal.none"))
+    for one in proposals:
         console.print(one.trial.room, style="bold", markup=False)
         for change in one.changes:
             field = change.field or change.code
@@ -87,7 +96,7 @@ def _print_proposals(found: Sequence[Proposed], installation: Installation, lang
         difference = one.trial.difference
         counts = (f"{words(f'trial.{kind}')} {difference.count(kind)}" for kind in KINDS)
         console.print(f"  {', '.join(counts)}, {words('trial.same')} {difference.same}")
-    if found:
+    if proposals:
         console.print(words("proposal.accept"))
 
 

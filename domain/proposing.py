@@ -136,6 +136,14 @@ def suggest(past: Past) -> Suggestion | None:
     return Suggestion(rule, changes, difference)
 
 
+def forbidding(past: Past) -> list[Fact]:
+    """Alarms with a real cause of rules that also rang for nothing: why nothing is proposed for
+    them. A cause that somebody named by mistake is among these."""
+    known = worths(past)
+    ladders = _ladders(past, known)
+    return [w.fact for w in known if w.real and (w.fact.code in ladders or DEFROST in ladders)]
+
+
 # --- what an alarm was worth ----------------------------------------------------------------------
 
 

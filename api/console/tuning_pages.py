@@ -12,7 +12,7 @@ from api.alarms import DAY_MS
 from api.console.pages import page
 from api.context import Context, InContext
 from api.problems import Problem
-from api.proposals import proposed
+from api.proposals import Forbidden, Proposed, proposed
 from api.tuning import answered, month_of
 from domain.dry_run import KINDS
 from domain.judgement import Rule
@@ -58,7 +58,8 @@ async def proposal(room: str, request: Request, context: InContext) -> Response:
     if here is None:
         raise Problem(404, f"there is no room {room[:64]!r}")
     now_ms = context.now_ms()
-    found = await proposed(context, here.id, (now_ms - 30 * DAY_MS, now_ms + 1))
+    answer = await proposed(context, here.id, (now_ms - 30 * DAY_MS, now_ms + 1))
+    found = answer if isinstance(answer, Proposed) else None
     typed = list(_typed(found.trial.proposal)) if found else []
     difference = found.trial.difference if found else None
     return page(
@@ -67,6 +68,7 @@ async def proposal(room: str, request: Request, context: InContext) -> Response:
         room=here,
         site=registry.sites[here.site],
         found=found,
+        forbidding=answer.alarms if isinstance(answer, Forbidden) else (),
         codes=sorted({*difference.before, *difference.after}) if difference else [],
         kinds=KINDS,
         typed=typed,

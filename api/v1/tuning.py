@@ -9,7 +9,7 @@ from api.alarms import DAY_MS
 from api.context import Context, InContext
 from api.problems import Problem
 from api.proposals import MOST_ROOMS, proposed
-from api.proposals import as_json as proposal_as_json
+from api.proposals import as_json as proposals_as_json
 from api.replies import Asked, reply
 from api.times import Instant
 from api.tuning import answered, as_json, month_of
@@ -40,7 +40,9 @@ async def tuning(asked: Annotated[WhichSpan, Query()], context: InContext) -> Re
 async def proposals(asked: Annotated[WhichSpan, Query()], context: InContext) -> Response:
     """Other limits and delays that would have spared rooms their alarms for nothing and lost none
     with a real cause, with the difference over the span. Nothing is written: put one in force with
-    a new rule. Rooms for which there is none are left out."""
+    a new rule. ``forbidden``: rooms for which there is none because alarms with a real cause would
+    be lost or an hour late; correct a cause that was named by mistake. Other rooms without one are
+    left out."""
     span, room = _asked(asked, context)
     rooms = [room] if room is not None else list(context.registry().rooms)
     if len(rooms) > MOST_ROOMS:
@@ -48,13 +50,7 @@ async def proposals(asked: Annotated[WhichSpan, Query()], context: InContext) ->
             413, f"more than {MOST_ROOMS} rooms: give one, or use coldtrail tuning", field="room"
         )
     found = [await proposed(context, one, span) for one in rooms]
-    return reply(
-        {
-            "from_ms": span[0],
-            "to_ms": span[1],
-            "rooms": [proposal_as_json(one) for one in found if one is not None],
-        }
-    )
+    return reply(proposals_as_json(found, span))
 
 
 def _asked(asked: WhichSpan, context: Context) -> tuple[tuple[int, int], RoomId | None]:

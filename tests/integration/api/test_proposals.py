@@ -144,11 +144,21 @@ def test_what_people_called_a_door_three_times_gives_a_proposal_and_changes_noth
     assert held(client) == {}
 
 
-def test_one_real_cause_among_them_is_enough_to_propose_nothing(client: httpx.Client) -> None:
+def test_one_real_cause_among_them_is_enough_to_propose_nothing_and_is_named(
+    client: httpx.Client,
+) -> None:
     fact = ceilings(client)[0]["id"]
     client.post(f"/api/v1/cases/{fact}", json={"cause": "equipment"}, headers=BEARER)
 
-    assert proposals(client, room="cold")["rooms"] == []
+    found = proposals(client, room="cold")
+    assert found["rooms"] == []
+    ((alarm,),) = [one["alarms"] for one in found["forbidden"]]
+    assert (alarm["id"], alarm["code"], alarm["cause"]) == (fact, "CEILING", "equipment")
+    sign_in(client)
+    client.get("/language", params={"to": "en"})
+    text = page(client, "/rooms/cold/proposal")
+    assert "If a cause was named by mistake" in text
+    assert f'href="/alarms/{fact}"' in text
 
 
 def test_a_person_accepts_it_on_the_rooms_page_and_the_rule_holds(client: httpx.Client) -> None:
