@@ -26,10 +26,12 @@ MOST_ROOMS = 20  # in one answer; the command has no such bound
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """``trial``: what the proposal would have made of the span."""
+    """``trial``: what the proposal would have made of the span. ``forbids``: alarms with a real
+    cause, for which other rules that rang for nothing stay as they are."""
 
     changes: tuple[Changed, ...]
     trial: Trial
+    forbids: tuple[tuple[Fact, Recorded], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Forbidden:
     """Nothing is proposed, because these alarms with a real cause would be lost or late."""
 
     room: RoomId
-    alarms: tuple[tuple[Fact, Recorded], ...]
+    forbids: tuple[tuple[Fact, Recorded], ...]
 
 
 def propose(
@@ -64,12 +66,16 @@ def propose(
     judged = past.engine.judge(span[1], past.read)
     judged_past = Past(held, columns, past.actions, judged, causes, span)
     found = suggest(judged_past)
+    changed = {change.code for change in found.changes} if found else set()
+    forbids = tuple(
+        (fact, recorded[fact.code, fact.fired_at_ms])
+        for fact in forbidding(judged_past)
+        if fact.code not in changed and (fact.code, fact.fired_at_ms) in recorded
+    )
     if found is None:
-        facts_of = [(f, recorded.get((f.code, f.fired_at_ms))) for f in forbidding(judged_past)]
-        alarms = tuple((fact, one) for fact, one in facts_of if one is not None)
-        return Forbidden(room, alarms) if alarms else None
+        return Forbidden(room, forbids) if forbids else None
     trial = Trial(room, held, found.rule, found.difference, recorded, rows)
-    return Proposed(found.changes, trial)
+    return Proposed(found.changes, trial, forbids)
 
 
 async def proposed(
@@ -98,13 +104,13 @@ def as_json(
         ],
         "forbidden": [
             {
-                "room": one.room,
+                "room": one.trial.room if isinstance(one, Proposed) else one.room,
                 "alarms": [
                     {"id": r.id, "code": f.code, "fired_at_ms": f.fired_at_ms, "cause": r.cause}
-                    for f, r in one.alarms
+                    for f, r in one.forbids
                 ],
             }
             for one in every
-            if isinstance(one, Forbidden)
+            if one is not None and one.forbids
         ],
     }

@@ -30,12 +30,12 @@ from bench.failures import Told, heard, story
 from bench.machine import figure, note
 from bench.operation.diary import DAY_S
 from bench.operation.month import Month, live
-from bench.operation.naming import named
+from bench.operation.naming import looked_at_again, named
 from bench.operation.rooms import drawn
 from bench.operation.tally import Tally, tally
 from bench.operation.watch import Watched, rule_of, watch
 from domain.profile import level
-from domain.proposing import Changed, Past, suggest
+from domain.proposing import Changed, Past, forbidding, suggest
 from domain.reading import Series
 from domain.retelling import Arrived
 
@@ -99,7 +99,8 @@ def cut(month: Month, from_ms: int, until_ms: int) -> Month:
 def accepted(
     month: Month, watched: Watched, seed: int
 ) -> tuple[Mapping[str, Any], tuple[Changed, ...]]:
-    """What is proposed after the month, and taken as it is."""
+    """What is proposed after the month, once mistaken causes of alarms that forbade it are
+    corrected, and taken as it is."""
     past = Past(
         held=rule_of(month),
         readings=watched.asked.readings,
@@ -108,6 +109,8 @@ def accepted(
         causes=named(month, watched.judgement, seed),
         span=(month.start_ms, month.until_ms),
     )
+    if forbids := forbidding(past):
+        past = replace(past, causes=looked_at_again(month, past.causes, forbids))
     found = suggest(past)
     return (found.rule.overrides, found.changes) if found else ({}, ())
 

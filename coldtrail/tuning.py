@@ -73,9 +73,10 @@ def _print_proposals(
     words = words_of(installation)(lang)
     console = Console(highlight=False, soft_wrap=True)
     for one in found:
-        if isinstance(one, Forbidden):
-            console.print(f"{one.room}: {words('proposal.forbidden')}", markup=False)
-            for fact, said in one.alarms:
+        if one is not None and one.forbids:
+            room = one.trial.room if isinstance(one, Proposed) else one.room
+            console.print(f"{room}: {words('proposal.forbidden')}", markup=False)
+            for fact, said in one.forbids:
                 cause = words.known("cause", said.cause) if said.cause else words("trial.no_cause")
                 console.print(
                     f"  {words.time(fact.fired_at_ms)}  {fact.code}  {cause}", markup=False

@@ -12,7 +12,7 @@ from api.alarms import DAY_MS
 from api.console.pages import page
 from api.context import Context, InContext
 from api.problems import Problem
-from api.proposals import Forbidden, Proposed, proposed
+from api.proposals import Proposed, proposed
 from api.tuning import answered, month_of
 from domain.dry_run import KINDS
 from domain.judgement import Rule
@@ -68,7 +68,7 @@ async def proposal(room: str, request: Request, context: InContext) -> Response:
         room=here,
         site=registry.sites[here.site],
         found=found,
-        forbidding=answer.alarms if isinstance(answer, Forbidden) else (),
+        forbids=answer.forbids if answer else (),
         codes=sorted({*difference.before, *difference.after}) if difference else [],
         kinds=KINDS,
         typed=typed,

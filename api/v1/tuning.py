@@ -40,8 +40,8 @@ async def tuning(asked: Annotated[WhichSpan, Query()], context: InContext) -> Re
 async def proposals(asked: Annotated[WhichSpan, Query()], context: InContext) -> Response:
     """Other limits and delays that would have spared rooms their alarms for nothing and lost none
     with a real cause, with the difference over the span. Nothing is written: put one in force with
-    a new rule. ``forbidden``: rooms for which there is none because alarms with a real cause would
-    be lost or an hour late; correct a cause that was named by mistake. Other rooms without one are
+    a new rule. ``forbidden``: alarms with a real cause for which a rule that rang for nothing
+    stays as it is; correct a cause that was named by mistake. Other rooms without one are
     left out."""
     span, room = _asked(asked, context)
     rooms = [room] if room is not None else list(context.registry().rooms)

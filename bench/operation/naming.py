@@ -4,12 +4,12 @@ They answer the question that ends every alarm's message for most of those that 
 of their answers are right. Shares are our choice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from bench.operation.month import Month
 from bench.operation.tally import cause, verdict
-from domain.judgement import Judgement
+from domain.judgement import Fact, Judgement
 
 NAMED = 0.7  # of the alarms of limits and doors that fired
 MISTAKEN = 0.05  # of the answers
@@ -23,13 +23,21 @@ def named(month: Month, judged: Judgement, seed: int) -> Mapping[tuple[str, int]
     found = {}
     for fact in judged.facts:
         says, errs, other = random.random() < NAMED, random.random() < MISTAKEN, random.random()
-        if not says:
-            continue
-        if errs:
-            said = CAUSES[int(other * len(CAUSES))]
-        elif verdict(month, fact.code, fact.began_at_ms, fact.cleared_at_ms) == "true":
-            said = "product_warm"
-        else:
-            said = SAID.get(cause(month, fact.began_at_ms, fact.cleared_at_ms), "false")
-        found[fact.code, fact.fired_at_ms] = said
+        if says:
+            mistaken = CAUSES[int(other * len(CAUSES))]
+            found[fact.code, fact.fired_at_ms] = mistaken if errs else right(month, fact)
     return found
+
+
+def looked_at_again(
+    month: Month, causes: Mapping[tuple[str, int], str], facts: Sequence[Fact]
+) -> Mapping[tuple[str, int], str]:
+    """Whoever is shown the few alarms that forbid a proposal corrects what was a mistake."""
+    again = {(f.code, f.fired_at_ms): right(month, f) for f in facts}
+    return {name: again.get(name, cause) for name, cause in causes.items()}
+
+
+def right(month: Month, fact: Fact) -> str:
+    if verdict(month, fact.code, fact.began_at_ms, fact.cleared_at_ms) == "true":
+        return "product_warm"
+    return SAID.get(cause(month, fact.began_at_ms, fact.cleared_at_ms), "false")
