@@ -84,13 +84,17 @@ class SqlFactsStore(SqlFactsReader):
             for one in judged:
                 known = self._rooms.get(one.room) or self._load(connection, one.room)
                 after[one.room] = self._write_room(connection, known, one, now_ms)
-            for series, at_ms in (arrived or {}).items():
-                row = {"probe": series.probe, "quantity": series.quantity, "at_ms": at_ms}
+            if arrived:
+                put = upsert(t.arrived)
                 connection.execute(
-                    upsert(t.arrived).values(row).on_conflict_do_update(
-                        index_elements=["probe", "quantity"], set_={"at_ms": at_ms}
-                    )
-                )  # fmt: skip
+                    put.on_conflict_do_update(
+                        index_elements=["probe", "quantity"], set_={"at_ms": put.excluded.at_ms}
+                    ),
+                    [
+                        {"probe": series.probe, "quantity": series.quantity, "at_ms": at_ms}
+                        for series, at_ms in arrived.items()
+                    ],
+                )
             position = {
                 "readings_store": stores[0], "records_store": stores[1],
                 "n": cursor[0], "m": cursor[1],
