@@ -1,13 +1,14 @@
 """From readings and records to facts: follows both journals and judges the rooms they touch.
 
 Work is coalesced per room to the journals' heads. Live readings are judged at once. What comes
-on the backlog lane re-judges a room's past at most every 30 s. Facts, pauses, flags and the
+on the backlog lane re-judges a room's past at most every 30 s, and a long past in parts, between
+which the present of the other rooms has its turn. Facts, pauses, flags and the
 cursor are written in one transaction; the cursor stands before whatever is yet to be judged, so
 a crash at any instant leaves nothing out.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from alerts.room_watch import RoomWatch
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 PAST_EVERY_MS = 30_000
 DRAINED_AFTER_MS = 20_000  # no backlog batch for so long: the room's past is here
 ROOMS_A_ROUND = 16
-PASTS_A_ROUND = 2  # days of a room take a quarter of a second, and the present waits behind them
+PASTS_A_ROUND = 8
+PAST_ROWS_A_ROUND = 6_000  # a tenth of a second or less, for which the present waits
 FAR_MS = 1 << 60
 
 
@@ -34,6 +36,15 @@ class _Owed:
     m: int | None = None
     live: bool = False
     past: list[tuple[int, int]] = field(default_factory=list)  # touched on the backlog lane
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """A room whose past is judged in parts, and what it is judged for."""
+
+    room: RoomId
+    owed: _Owed
+    parts: Iterator[int]
 
 
 class Engine:
@@ -55,6 +66,7 @@ class Engine:
         self._watches: dict[RoomId, RoomWatch] = {}
         self._owed: dict[RoomId, _Owed] = {}
         self._asked_ms = 0
+        self._under_way: _UnderWay | None = None
         self._past_judged_ms: dict[RoomId, int] = {}
         self._backlog_ms: dict[RoomId, int] = {}
         self._assigned: dict[ProbeId, list[Assignment]] = {}
@@ -106,7 +118,7 @@ class Engine:
         since = self._backlog_ms.get(room)
         draining = since is not None and now_ms - since < DRAINED_AFTER_MS
         owed = self._owed.get(room)
-        return draining or bool(owed and owed.past)
+        return draining or bool(owed and owed.past) or self._is_under_way(room)
 
     def drained_at_ms(self, room: RoomId) -> int | None:
         since = self._backlog_ms.get(room)
@@ -123,7 +135,7 @@ class Engine:
 
     def busy(self, now_ms: int) -> bool:
         """``follow`` has something to do at once: it stopped early so that others get a turn."""
-        return any(self._due(now_ms))
+        return self._under_way is not None or any(self._due(now_ms))
 
     def links(self, room: RoomId, now_ms: int) -> dict[Series, int]:
         """When something of each sample series that is in the room now last arrived."""
@@ -151,41 +163,86 @@ class Engine:
 
     def follow(self, now_ms: int) -> set[RoomId]:
         """Take what is new in both journals and judge; the rooms that were judged or whose clock
-        rules came true. At most some rooms a call: ``behind`` says that there is more."""
+        rules came true. At most some rooms a call, and of the pasts some rows: ``busy`` says that
+        there is more."""
         if now_ms < self._asked_ms:
             self._put_back(now_ms)
         self._asked_ms = now_ms
         head_m = self._take_changes()
         head_n, moved = self._take_arrivals(now_ms)
-        judged = []
         present, past = self._due(now_ms)
-        for room in dict.fromkeys([*present, *past]):
-            watch = self._watches[room]
+        for room in present:
             owed = self._owed.pop(room, _Owed())
-            if owed.past and room not in past:
+            if owed.past:
                 self._owed[room] = _Owed(n=owed.n, past=owed.past)  # the present does not wait
-            else:
-                for first, last in owed.past:
-                    watch.touch(first, last)
-                if owed.past:
-                    self._past_judged_ms[room] = now_ms
-            watch.judge(now_ms)
-            left = self._owed.get(room)
-            n = head_n if left is None or left.n is None else left.n
-            judged.append(
-                JudgedRoom(
-                    room, watch.known(now_ms), n, head_m, now_ms, watch.rule_of,
-                    watch.checkpoints(),
-                )
-            )  # fmt: skip
-        n = min((o.n for o in self._owed.values() if o.n is not None), default=head_n)
-        m = min((o.m for o in self._owed.values() if o.m is not None), default=head_m)
+            self._watches[room].judge(now_ms)
+        done = [*present, *self._judge_pasts(past, now_ms)]
+        judged = [self._as_judged(room, head_n, head_m, now_ms) for room in dict.fromkeys(done)]
+        waiting = [*self._owed.values(), *([self._under_way.owed] if self._under_way else ())]
+        n = min((o.n for o in waiting if o.n is not None), default=head_n)
+        m = min((o.m for o in waiting if o.m is not None), default=head_m)
         if judged or moved or (n, m) != (self._n, self._m):
             self._facts.write(
                 judged, stores=self._stores, cursor=(n, m), arrived=moved, now_ms=now_ms
             )
             self._n, self._m = n, m
         return {j.room for j in judged}
+
+    def _judge_pasts(self, due: Sequence[RoomId], now_ms: int) -> list[RoomId]:
+        """Goes on where the last round stopped; the rooms that came to their end."""
+        done: list[RoomId] = []
+        rooms = iter(due)
+        rows = 0
+        while True:
+            if self._under_way is None:
+                room = next(rooms, None)
+                if room is None:
+                    break
+                self._begin_past(room, now_ms)
+                continue
+            if rows >= PAST_ROWS_A_ROUND:
+                break
+            looked_at = next(self._under_way.parts, None)
+            if looked_at is None:
+                done.append(self._under_way.room)
+                self._under_way = None
+            else:
+                rows += looked_at
+        return done
+
+    def _begin_past(self, room: RoomId, now_ms: int) -> None:
+        owed = self._owed.pop(room)
+        watch = self._watches[room]
+        for first, last in owed.past:
+            watch.touch(first, last)
+        self._past_judged_ms[room] = now_ms
+        self._under_way = _UnderWay(room, owed, watch.judging(now_ms))
+
+    def _give_up(self) -> None:
+        """What the room is judged by has changed, or the clock: to be begun again."""
+        if self._under_way is not None:
+            room, owed = self._under_way.room, self._under_way.owed
+            self._under_way = None
+            again = self._owe(room, n=owed.n, m=owed.m)
+            again.live |= owed.live
+            again.past += owed.past
+
+    def _left(self, room: RoomId) -> list[_Owed]:
+        """What the room is yet to be judged for."""
+        left = [self._owed[room]] if room in self._owed else []
+        if self._under_way is not None and self._under_way.room == room:
+            left.append(self._under_way.owed)
+        return left
+
+    def _is_under_way(self, room: RoomId) -> bool:
+        return self._under_way is not None and self._under_way.room == room
+
+    def _as_judged(self, room: RoomId, head_n: int, head_m: int, now_ms: int) -> JudgedRoom:
+        watch = self._watches[room]
+        n = min((o.n for o in self._left(room) if o.n is not None), default=head_n)
+        return JudgedRoom(
+            room, watch.known(now_ms), n, head_m, now_ms, watch.rule_of, watch.checkpoints()
+        )
 
     def wake_ms(self) -> int | None:
         """When ``follow`` has something to do although nothing arrives."""
@@ -200,6 +257,7 @@ class Engine:
     def _put_back(self, now_ms: int) -> None:
         """The clock was. Whatever it said before, nothing has happened later than now: else a past
         would wait to be judged until the clock has come there again."""
+        self._give_up()
         for remembered in (self._past_judged_ms, self._backlog_ms):
             remembered.update({room: min(at_ms, now_ms) for room, at_ms in remembered.items()})
 
@@ -207,8 +265,8 @@ class Engine:
         return now_ms - self._past_judged_ms.get(room, -FAR_MS) >= PAST_EVERY_MS
 
     def _due(self, now_ms: int) -> tuple[list[RoomId], list[RoomId]]:
-        """Rooms whose present is to be judged, and rooms whose past is: of these a few, so that
-        the next present does not wait behind them."""
+        """Rooms whose present is to be judged, and rooms whose past is. One whose past is under
+        way waits for its end."""
         present = [room for room, owed in self._owed.items() if owed.live]
         live = set(present)
         present += [
@@ -221,6 +279,9 @@ class Engine:
             for room, owed in self._owed.items()
             if owed.past and self._past_is_due(room, now_ms)
         ]
+        if self._under_way is not None:
+            present = [room for room in present if not self._is_under_way(room)]
+            past = [room for room in past if not self._is_under_way(room)]
         return present[:ROOMS_A_ROUND], past[:PASTS_A_ROUND]
 
     def _changes(self, after: int, head: int) -> list[Change]:
@@ -244,6 +305,8 @@ class Engine:
             if room not in known:
                 continue
             if room in self._watches:
+                if self._is_under_way(room):
+                    self._give_up()
                 self._watches[room].reload()
             else:
                 self._watch(room)

@@ -1,7 +1,7 @@
 """One room as the engine holds it: who measures it, what rules it, what is known of it now."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -84,13 +84,21 @@ class RoomWatch:
             self._engine.touch(from_ms, to_ms)
 
     def judge(self, now_ms: int) -> None:
+        for _ in self.judging(now_ms):
+            pass
+
+    def judging(self, now_ms: int) -> Iterator[int]:
+        """As ``judge``, in parts between which others have their turn: the rows of each. Until
+        its end what was known before stands."""
         if self._engine is None:
             self.judgement = Judgement((), (), ())
         else:
-            self.horizon_ms = now_ms + AHEAD_MS
+            horizon_ms = now_ms + AHEAD_MS
             try:
-                self.judgement = self._engine.judge(self.horizon_ms, self._read)
+                self.judgement = yield from self._engine.judging(horizon_ms, self._read)
+                self.horizon_ms = horizon_ms
             except Impossible as error:  # one room's rule must not silence the others
+                self.horizon_ms = horizon_ms
                 log.exception(
                     "a room is not judged", extra={"room": self.room, "field": error.field}
                 )

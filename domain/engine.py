@@ -7,7 +7,7 @@ judged forward only until a recomputed state equals the one that was kept.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.judgement import Action, Judgement, Rule
@@ -82,11 +82,24 @@ class RoomEngine:
         go back. Nothing measured after the horizon is looked at. Raises ``Impossible`` for a
         rule that cannot be, and has then changed nothing.
         """
+        parts = self.judging(horizon_ms, read)
+        while True:
+            try:
+                next(parts)
+            except StopIteration as done:
+                judgement: Judgement = done.value
+                return judgement
+
+    def judging(self, horizon_ms: int, read: Read) -> Generator[int, None, Judgement]:
+        """As ``judge``, in parts of some hours, between which others have their turn: yields how
+        many rows each part looked at. What is touched meanwhile stays touched; given up before its
+        end, all of it does."""
         known = self._known(horizon_ms)
+        touched = tuple(self._touched)
         while self._kept and self._kept[-1].at_ms > horizon_ms - known.look_ahead_ms:
             self._kept.pop()
 
-        kept = self._mended(known, horizon_ms, read)
+        kept = yield from self._mended(touched, known, horizon_ms, read)
         state, after_ms = RoomState(), SINCE_EVER
         if kept:
             state, after_ms = kept[-1].state, kept[-1].at_ms
@@ -100,10 +113,11 @@ class RoomEngine:
             state, found = advance(state, readings, known, part)
             kept.append(Checkpoint(part.upto_ms, state, _lasting_none(found)))
             after_ms = part.upto_ms
+            yield _rows(readings, part)
         _, last = advance(state, readings, known, Slice(after_ms, horizon_ms))
 
         self._kept = list(self._thinned(kept))
-        self._touched.clear()
+        del self._touched[: len(touched)]
         return conclude([*(c.found for c in self._kept), last], known, horizon_ms)
 
     def stand(self, horizon_ms: int, back_ms: int, read: Read) -> tuple[Standing, Judgement]:
@@ -144,10 +158,12 @@ class RoomEngine:
             self._rules_judged, self._actions_judged = rules, actions
         return self._plan
 
-    def _mended(self, known: Plan, horizon_ms: int, read: Read) -> list[Checkpoint]:
+    def _mended(
+        self, touched: Sequence[tuple[int, int]], known: Plan, horizon_ms: int, read: Read
+    ) -> Generator[int, None, list[Checkpoint]]:
         """The checkpoints, those made anew that rest on what was touched."""
         ahead_ms = known.look_ahead_ms
-        touched = [(first - ahead_ms, last) for first, last in self._touched]
+        touched = [(first - ahead_ms, last) for first, last in touched]
         first_ms = min((first for first, _ in touched), default=2**62)
         start = bisect_left(self._kept, first_ms, key=lambda checkpoint: checkpoint.at_ms)
         kept = self._kept[:start]
@@ -157,7 +173,9 @@ class RoomEngine:
         for checkpoint in self._kept[start:]:
             upto_ms = checkpoint.at_ms
             if differs or any(first <= upto_ms and last > after_ms for first, last in touched):
-                kept += self._again(state, known, Slice(after_ms, upto_ms), horizon_ms, read)
+                kept += yield from self._again(
+                    state, known, Slice(after_ms, upto_ms), horizon_ms, read
+                )
                 differs = kept[-1].state != checkpoint.state
             else:
                 kept.append(checkpoint)
@@ -166,12 +184,15 @@ class RoomEngine:
 
     def _again(
         self, state: RoomState, known: Plan, slice_: Slice, horizon_ms: int, read: Read
-    ) -> Iterator[Checkpoint]:
+    ) -> Generator[int, None, list[Checkpoint]]:
         to_ms = min(slice_.upto_ms + known.look_ahead_ms, horizon_ms) + 1
         readings = read(max(slice_.after_ms + 1, 0), to_ms)
+        made: list[Checkpoint] = []
         for part in self._cuts(readings, slice_):
             state, found = advance(state, readings, known, part)
-            yield Checkpoint(part.upto_ms, state, _lasting_none(found))
+            made.append(Checkpoint(part.upto_ms, state, _lasting_none(found)))
+            yield _rows(readings, part)
+        return made
 
     def _cuts(self, readings: Mapping[Series, Columns], slice_: Slice) -> Iterator[Slice]:
         """The slice cut on the grid where it holds readings; the last piece ends with the slice."""
@@ -209,6 +230,13 @@ class RoomEngine:
 def _lasting_none(found: Found) -> Found:
     """What was under way at a checkpoint is found again by the slice in which it ends."""
     return replace(found, active=(), lasting=())
+
+
+def _rows(readings: Mapping[Series, Columns], part: Slice) -> int:
+    return sum(
+        bisect_right(rows.at_ms, part.upto_ms) - bisect_right(rows.at_ms, part.after_ms)
+        for rows in readings.values()
+    )
 
 
 def _rules_differ(old: Sequence[Rule], new: Sequence[Rule]) -> int:

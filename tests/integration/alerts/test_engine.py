@@ -3,6 +3,7 @@
 import random
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from alerts.engine import Engine
 from domain.calibration import Papers
@@ -44,8 +45,13 @@ def bare(fact: StoredFact) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def expected(house: House) -> list[tuple[object, ...]]:
-    readings = {s: house.readings.between(s, 0, END_MS + 1) for s in house.readings.series()}
+def expected(house: House, *probes: str) -> list[tuple[object, ...]]:
+    """``probes``: those of the room; all when none is named."""
+    readings = {
+        s: house.readings.between(s, 0, END_MS + 1)
+        for s in house.readings.series()
+        if not probes or s.probe in probes
+    }
     rule = Rule("1", 0, "SB", ("strawberry",), 300, {})
     facts = judge(Asked((rule,), readings, ()), END_MS).facts
 
@@ -284,6 +290,15 @@ def test_a_start_comes_to_its_end_though_every_room_is_heard_of_meanwhile(tmp_pa
     assert rounds == 3
 
 
+def warm_days(days: int) -> list[tuple[int, float]]:
+    """Up to ``END_MS``, a minute between samples: an hour and a half of warmth every day."""
+    minutes = days * DAY_MS // MINUTE_MS
+    return [
+        (END_MS - (minutes - i) * MINUTE_MS, 8.0 if i % 1_440 < 90 else 2.5 + i % 7 / 10)
+        for i in range(minutes)
+    ]
+
+
 def test_the_present_of_a_room_does_not_wait_for_the_past_of_the_others(tmp_path: Path) -> None:
     with House(tmp_path) as house:
         house.room("now", "mqtt:g1:now")
@@ -293,7 +308,7 @@ def test_the_present_of_a_room_does_not_wait_for_the_past_of_the_others(tmp_path
             engine = Engine(house.readings, house.records, facts)
             follow_all(engine, END_MS)
             for n in range(6):
-                house.arrive(warm_hours(), at_ms=END_MS, probe=f"mqtt:g1:past-{n}", backlog=True)
+                house.arrive(warm_days(3), at_ms=END_MS, probe=f"mqtt:g1:past-{n}", backlog=True)
             house.arrive([(END_MS, 16.5)], at_ms=END_MS, probe="mqtt:g1:now")
 
             first = engine.follow(END_MS)
@@ -306,3 +321,67 @@ def test_the_present_of_a_room_does_not_wait_for_the_past_of_the_others(tmp_path
             assert len(first) < 6
             assert first | later == {"now", *(f"past-{n}" for n in range(6))}
             assert facts.cursor()[0] == house.readings.last_arrival()
+
+
+def test_the_present_does_not_wait_for_the_end_of_one_rooms_long_past(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("now", "mqtt:g1:now")
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            follow_all(engine, END_MS)
+            house.arrive(warm_days(12), at_ms=END_MS, backlog=True)
+            begun = engine.follow(END_MS)
+            behind = house.readings.last_arrival() - facts.cursor()[0]
+            house.arrive([(END_MS, 16.5)], at_ms=END_MS, probe="mqtt:g1:now")
+            house.arrive([(END_MS, 8.0)], at_ms=END_MS)
+
+            meanwhile = engine.follow(END_MS)
+            waits = engine.catching_up(ROOM, END_MS + DAY_MS)
+            ceiling = [f.code for f in facts.facts(RoomId("now"))]
+            while engine.busy(END_MS):
+                engine.follow(END_MS)
+
+            assert (begun, behind, meanwhile, waits) == (set(), 1, {"now"}, True)
+            assert ceiling == ["CEILING"]
+            assert not engine.catching_up(ROOM, END_MS + DAY_MS)
+            assert facts.cursor()[0] == house.readings.last_arrival()
+        assert len(stored(house)) > 20
+        assert stored(house) == expected(house, "mqtt:g1:p1")
+
+
+def test_a_rule_that_changes_while_a_long_past_is_judged_holds_for_all_of_it(
+    tmp_path: Path,
+) -> None:
+    rows = warm_days(12)
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            follow_all(engine, END_MS)
+            house.arrive(rows, at_ms=END_MS, backlog=True)
+            engine.follow(END_MS)
+            said: dict[str, Any] = {"by": "u", "now_ms": END_MS}
+            house.records.add_rule(ROOM, rows[0][0], "SB", ["strawberry"], 300, {}, **said)
+            later = END_MS + 60_000
+            while engine.busy(later):
+                engine.follow(later)
+
+            assert facts.cursor() == (house.readings.last_arrival(), house.records.last_change())
+        assert stored(house) == expected(house)
+
+
+def test_an_engine_that_dies_within_a_long_past_begins_it_again(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            follow_all(engine, END_MS)
+            house.arrive(warm_days(12), at_ms=END_MS, backlog=True)
+            engine.follow(END_MS)
+        half = stored(house)
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            follow_all(Engine(house.readings, house.records, facts), END_MS)
+
+        assert half == []
+        assert stored(house) == expected(house)
