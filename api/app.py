@@ -100,7 +100,7 @@ def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
     app.state.capture_jobs = epcis.Jobs()
     for kind in problems.KINDS:
         app.add_exception_handler(kind, _told)
-    for part in (health, v1, epcis, buyer, *PAGES):
+    for part in (health, buyer, v1, epcis, *PAGES):  # matched in turn: those asked most first
         app.include_router(part.router)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(Guard, gate=gate, now_ms=now_ms)

@@ -1,13 +1,14 @@
 """What buyers did: how often a page was opened, and what they reported.
 
 A file of the api's own beside ``records.db``: nothing here is part of anybody's record. Openings
-are counted in memory and written together, because a count may lose a few and a commit costs
-more than the page; a report is on disk before the buyer is thanked.
+are counted in memory and written together, at most once in ten seconds: a count may lose a few,
+while a commit waits for the disk, and every page behind it waits too. A report is on disk before the buyer is thanked.
 """
 
 import sqlite3
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from store.errors import Full
 
 MOST_REPORTS_A_LOT = 100
 LONGEST_TEXT = 1_000
-FLUSH_EVERY = 20  # openings
+FLUSH_EVERY_S = 10.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS opened (code TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
@@ -34,18 +35,23 @@ class Report:
 
 
 class Buyers:
-    def __init__(self, path: Path) -> None:
+    """``monotonic``: seconds on a clock that never goes back."""
+
+    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.executescript(_TABLES)
         path.chmod(0o600)
         self._opened: Counter[str] = Counter()
+        self._monotonic = monotonic
+        self._flushed_s = monotonic()
 
     def opened(self, code: str) -> int:
         """Counts this opening; how often it was opened, this one included."""
         self._opened[code] += 1
         row = self._db.execute("SELECT times FROM opened WHERE code = ?", (code,)).fetchone()
         times = (row[0] if row else 0) + self._opened[code]
-        if self._opened.total() >= FLUSH_EVERY:
+        if self._monotonic() - self._flushed_s >= FLUSH_EVERY_S:
+            self._flushed_s = self._monotonic()
             with suppress(Full):  # counted on in memory; nobody's page is missing for it
                 self._flush()
         return int(times)

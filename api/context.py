@@ -46,5 +46,14 @@ def caller_of(request: Request) -> Session:
     return cast(Session, request.state.session)
 
 
-InContext = Annotated[Context, Depends(context_of)]
-Caller = Annotated[Session, Depends(caller_of)]
+# Coroutines: a plain function would be a trip to another thread and back for each request.
+async def _context(request: Request) -> Context:
+    return context_of(request)
+
+
+async def _caller(request: Request) -> Session:
+    return caller_of(request)
+
+
+InContext = Annotated[Context, Depends(_context)]
+Caller = Annotated[Session, Depends(_caller)]

@@ -17,6 +17,7 @@ from store.ports import ReadingReader
 
 MOST_ROWS = 50_000
 MOST_POINTS = 5_000
+HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +104,21 @@ def bucketed(
     width_ms: int,
 ) -> dict[str, Any]:
     """n, min, mean and max of the valid readings in buckets that start at multiples of
-    ``width_ms`` from ``start_ms``; empty ones are left out."""
+    ``width_ms`` from ``start_ms``; empty ones are left out. Of the first only what lies in the
+    stretch is counted."""
     merged: dict[int, Summed] = {}
     for stretch in stretches:
         for at_ms, one in _on_grid(reader, stretch, quantity, start_ms, width_ms):
             before = merged.get(at_ms)
             merged[at_ms] = one if before is None else _both(before, one)
     rows = sorted(merged.items())
-    unit = scale(quantity)
+    unit, digits = scale(quantity), quantity.decimals + 1
     return {
         "width_ms": width_ms,
         "t": [at_ms for at_ms, _ in rows],
         "n": [row[0] for _, row in rows],
         "min": values([row[1] for _, row in rows], quantity),
-        "mean": [round(row[3] / row[0] / unit, quantity.decimals + 1) for _, row in rows],
+        "mean": [round(row[3] / row[0] / unit, digits) for _, row in rows],
         "max": values([row[2] for _, row in rows], quantity),
         "next": None,
     }
@@ -160,3 +162,9 @@ def bucket_width_ms(from_ms: int, to_ms: int, points: int) -> int:
             break
         exact = -(-exact // step) * step
     return exact
+
+
+def grid_from_ms(from_ms: int, width_ms: int) -> int:
+    """Where the first bucket begins: on the hour when they are hours wide, so that the store has
+    them ready whatever the instant that is asked from."""
+    return from_ms // HOUR_MS * HOUR_MS if width_ms % HOUR_MS == 0 else from_ms

@@ -6,7 +6,7 @@ read, asks for the arrivals after that, and reads the series that they name.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NewType, Protocol
+from typing import NamedTuple, NewType, Protocol
 
 from domain.reading import Columns, GatewayId, Series
 
@@ -123,8 +123,7 @@ class Undated:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
+class Latest(NamedTuple):  # asked for by the thousand: quicker to make than a frozen dataclass
     series: Series
     at_ms: int
     count: int
@@ -132,8 +131,7 @@ class Latest:
     stored_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """Readings with ``start_ms <= measured_at < start_ms + width``; sums are exact counts."""
 
     start_ms: int

@@ -18,13 +18,13 @@ from api.v1 import (
 )
 
 router = APIRouter(prefix="/api/v1")
-for part in (
+for part in (  # matched in turn: what is asked most first
+    readings,
     places,
     rooms,
     dry_runs,
     tuning,
     probes,
-    readings,
     alarms,
     lots,
     pipeline,

@@ -13,6 +13,7 @@ from api.readings import (
     Stretch,
     bucket_width_ms,
     bucketed,
+    grid_from_ms,
     page,
     quantity_named,
     values,
@@ -62,7 +63,7 @@ async def readings(asked: Annotated[WhichReadings, Query()], context: InContext)
         rows = page(reader, stretches, quantity, asked.limit, asked.cursor or asked.next)
     else:
         width_ms = bucket_width_ms(from_ms, to_ms, asked.points)
-        rows = bucketed(reader, stretches, quantity, from_ms, width_ms)
+        rows = bucketed(reader, stretches, quantity, grid_from_ms(from_ms, width_ms), width_ms)
     return reply(answer | rows)
 
 

@@ -98,6 +98,15 @@ def test_points_asks_for_buckets(county: Client) -> None:
     )
 
 
+def test_buckets_of_hours_stand_on_the_hour_and_hold_what_was_asked_for(county: Client) -> None:
+    day: dict[str, Any] = {"probe": AIR, "from": NOW_MS - 24 * HOUR_MS + 1_234_567, "to": NOW_MS}
+    found = get(county, "/api/v1/readings", points=12, **day)
+
+    assert found["width_ms"] == 2 * HOUR_MS
+    assert {at_ms % HOUR_MS for at_ms in found["t"]} == {0}
+    assert sum(found["n"]) == len(get(county, "/api/v1/readings", **day)["t"])
+
+
 @pytest.mark.parametrize(
     ("params", "field"),
     [
