@@ -126,7 +126,7 @@ class Undated:
 class Latest(NamedTuple):  # asked for by the thousand: quicker to make than a frozen dataclass
     series: Series
     at_ms: int
-    count: int
+    count: int  # type: ignore[assignment] # the reading's, where a tuple has a method
     quality: int
     stored_at_ms: int
 
