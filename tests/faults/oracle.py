@@ -13,7 +13,7 @@ by its first few and their number.
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -72,7 +72,7 @@ def by_law(
         if full:
             laws |= {"sums": sums(store), "alarms": alarms(data, sent)}
             if influx_url is not None:
-                laws["influx"] = in_influx(store, influx_url)
+                laws["influx"] = in_influx(data, store, influx_url)
             if api is not None:
                 laws["api"] = by_api(store, api)
         found = {law: list(sentences) for law, sentences in laws.items()}
@@ -650,21 +650,30 @@ def sums(store: Store) -> Iterator[str]:
     )
 
 
-def in_influx(store: Store, url: str) -> Iterator[str]:
-    """Every valid reading is a point with its value; there is no other point."""
+def in_influx(data: Path, store: Store, url: str) -> Iterator[str]:
+    """Every valid reading is one point with its value, in the room where its probe was by what
+    the records say now; there is no other point."""
     right: dict[Key, int] = {
         (*store.names[id], at): count
         for (id, at), (count, quality) in store.rows.items()
         if not quality & NOT_VALID
     }
     there: dict[Key, int] = {}
+    rooms: dict[Key, list[str]] = defaultdict(list)
     for quantity in sorted({quantity for _, quantity in store.names.values()}):
-        query = f'SELECT "value" FROM "{quantity}" GROUP BY "probe"'  # noqa: S608 - a quantity's own name
+        query = f'SELECT "value" FROM "{quantity}" GROUP BY "probe", "room"'  # noqa: S608 - a quantity's own name
         for one in influxql(url, query):
             for at_ms, found in one["values"]:
                 if found is not None:
                     key = (one["tags"]["probe"], quantity, at_ms)
                     there[key] = QUANTITIES[quantity].count(float(found))
+                    rooms[key].append(one["tags"]["room"])
+    was_in = _places(data / "server" / "records.db")
+    yield from few(
+        f"{said(key)}: its room is {was_in(key[0], key[2])}, in InfluxDB {' and '.join(found)}"
+        for key, found in sorted(rooms.items())
+        if found != [was_in(key[0], key[2])]
+    )
     yield from few(f"{said(key)}: not in InfluxDB" for key in sorted(right.keys() - there.keys()))
     yield from few(
         f"{said(key)}: in InfluxDB, and no valid reading of the store"
@@ -675,6 +684,21 @@ def in_influx(store: Store, url: str) -> Iterator[str]:
         for key, count in sorted(right.items())
         if there.get(key, count) != count
     )
+
+
+def _places(path: Path) -> Callable[[str, int], str]:
+    """(probe, instant) to the room that it was in, by the assignment begun last."""
+    stays: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for probe, room, from_ms, to_ms in rows_of(
+        path, "SELECT probe, room, from_ms, to_ms FROM assignments ORDER BY from_ms"
+    ):
+        stays[probe].append((from_ms, 1 << 62 if to_ms is None else to_ms, room))
+
+    def was_in(probe: str, at_ms: int) -> str:
+        held = [room for begin, end, room in stays[probe] if begin <= at_ms < end]
+        return held[-1] if held else "unassigned"
+
+    return was_in
 
 
 def by_api(store: Store, api: System) -> Iterator[str]:

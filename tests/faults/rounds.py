@@ -24,7 +24,7 @@ from tests.faults import oracle
 from tests.faults.house import House, Late, can_mount, earlier_version
 from tests.faults.kinds import RESTORE, UPGRADE, Recorder, Scene, kinds, upgrade
 from tests.faults.sent import Key, Ledger
-from tests.faults.traffic import ROUNDS, Device, Pack, Story, actions, set_up
+from tests.faults.traffic import ROUNDS, Device, Pack, Story, actions, move, set_up
 from tests.support.system import Answered
 from tests.support.workload import rfc3339
 
@@ -186,11 +186,18 @@ class Start:
             path = f"/api/v1/rooms/{action.room}/actions"
             self.house.wait(partial(self._answers, path, body), 60, "the api takes an action")
             self.ledger.actions[action.id] = action
+        if (said := move(self._seed, nth, self._start_ms, self.house.gateway)) is not None:
+            told = partial(self._answers, "/api/v1/assignments", said)
+            self.house.wait(told, 60, "the api takes an assignment")
 
     def _answers(self, path: str, body: dict[str, object]) -> bool:
         try:
             self.house.system.http(path, body)
-        except (OSError, Answered):
+        except Answered as error:
+            if error.code == 422:
+                raise
+            return False
+        except OSError:
             return False
         return True
 

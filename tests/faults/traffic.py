@@ -3,7 +3,8 @@
 The week is that of ``tests.support.workload``: five rooms with warm spells, doors, defrosts, power
 dips, gaps and spikes. It lies in the past, as a backlog does, so that what comes out does not rest
 on how fast this machine is. A round is four hours of it: packs shuffled a little, one in ten sent
-twice, one in twenty kept back until the next round; and a message that nobody understands.
+twice, one in twenty kept back until the next round; and a message that nobody understands. A sixth
+probe is said to have been moved now and then, as of an instant that has long been stored.
 """
 
 import json
@@ -20,6 +21,7 @@ from tests.support.workload import INTERVAL_S, ROOMS, Publisher, Sent, packs, we
 ROUND_MS = 4 * 3_600_000
 ROUNDS = 50  # a start
 LATE = 0.05
+MOVING, PLACES = "dev-moving", ("mv1", "mv2")  # a probe, and rooms without rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class Story:
         for one in week(seed, start_ms, ROUNDS * ROUND_MS / 86_400_000):
             nth = (one.at_ms - start_ms) // ROUND_MS
             self._rounds[min(nth, ROUNDS - 1)].append(one)
+        for at_ms in range(start_ms, start_ms + ROUNDS * ROUND_MS, INTERVAL_S * 1000):
+            nth = (at_ms - start_ms) // ROUND_MS
+            self._rounds[nth].append(Sent(MOVING, "temperature", at_ms + 1_000, nth % 7 / 2))
         self._kept_back: list[Pack] = []
 
     def packs(self, nth: int, *, last: bool) -> list[Pack]:
@@ -130,7 +135,24 @@ def set_up(system: System, gateway: str, from_ms: int) -> Ledger:
         duty = {"person": person, "role": "operator", "scope_kind": "room", "scope": room}
         system.http("/api/v1/duties", duty)
         ledger.phones[person] = phone
+    for empty in PLACES:
+        named = {"name_zh": empty, "name_en": empty}
+        system.put(f"/api/v1/rooms/{empty}", {"site": "s1", "kind": "chilled", **named})
+    system.http("/api/v1/assignments", moved(gateway, PLACES[0], from_ms))
     return ledger
+
+
+def moved(gateway: str, room: str, from_ms: int) -> dict[str, object]:
+    return {"probe": f"mqtt:{gateway}:{MOVING}", "room": room, "from": from_ms}
+
+
+def move(seed: int, nth: int, start_ms: int, gateway: str) -> dict[str, object] | None:
+    """Now and then somebody says that the moving probe has been elsewhere for a while."""
+    rng = random.Random(f"{seed} moves {nth}")  # noqa: S311 - reproducible, not secret
+    if rng.random() < 0.6:
+        return None
+    from_ms = start_ms + rng.randrange((nth + 1) * ROUND_MS)
+    return moved(gateway, rng.choice(PLACES), from_ms)
 
 
 def actions(seed: int, nth: int, start_ms: int) -> Iterator[ActionSaid]:
