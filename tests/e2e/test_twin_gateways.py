@@ -91,7 +91,7 @@ def twins(system: System) -> list[dict[str, Any]]:
 
 
 def phone(system: System) -> str:
-    url = system.status()["phone"]["url"]
+    url = settings.load(system.data).phone_url
     address = f"{url}?phone={urllib.parse.quote(BOSS)}&lang=zh"
     with urllib.request.urlopen(address, timeout=10) as page:  # noqa: S310 - loopback
         html: bytes = page.read()
