@@ -158,7 +158,11 @@ class _Turn:
              about: Sequence[tuple[str, Known]], room: str = "", incident: int = 0,
              sites: Sequence[str] = ()) -> None:  # fmt: skip
         codes = tuple(codes)
-        key = "/".join((room, str(incident), kind, str(self.now_ms), person, channel, *codes))
+        # The instants tell apart what is found at one moment: two alarms of one code, one of
+        # them in a backlog, must not be taken for one notice derived twice.
+        fired = (str(known.fired_ms) for _, known in about)
+        words = (room, str(incident), kind, str(self.now_ms), person, channel, *codes, *fired)
+        key = "/".join(words)
         self.notices.append(
             Notice(
                 key, self.now_ms, person, channel, kind, codes, room, incident,

@@ -46,6 +46,7 @@ HOUR_MS = 60 * MINUTE_MS
 EVERY_MS = 10 * MINUTE_MS
 HISTORY_MS = KILLS * 3 * DAY_MS // 10
 STEPS_MIN = (10, 30, 120, 360, 360, 360)  # three and a half hours on average: two a death
+PATIENCE_S = max(240, 20 * KILLS)  # thirty days made anew, on a busy machine
 DIES_WITHIN_S = 2.0  # of the step's beginning, at most
 
 
@@ -181,7 +182,7 @@ def test_whatever_is_killed_facts_are_those_of_the_rules_and_each_thing_is_told_
                     time.sleep(deaths[step])  # until the random instant of its death
                     alerts.kill()
                     alerts.start()
-                wait_until(lambda: idle(alerts), 240, f"step {step} is done")
+                wait_until(lambda: idle(alerts), PATIENCE_S, f"step {step} is done")
             cut_ms = alerts.now_ms()
             for n in range(ROOMS):  # what nobody ended would never be over
                 house.records.add_action(
@@ -253,7 +254,7 @@ def settled(alerts: AlertsProcess, feed: Feed, cut_ms: int) -> list[StoredFact]:
         now_ms = alerts.now_ms() + 30 * MINUTE_MS
         feed.bring(now_ms)
         alerts.set(now_ms)
-        wait_until(lambda: idle(alerts), 240, "it does what is left to do")
+        wait_until(lambda: idle(alerts), PATIENCE_S, "it does what is left to do")
     found = stored(house, cut_ms)
     assert [recorded(f) for f in found] == sorted(
         shown(room, f) for room, f in specified(house, cut_ms)

@@ -243,3 +243,22 @@ def test_what_ended_before_tell_from_is_never_told() -> None:
     seen = Seen({"r1": room}, {"r1": [Contact("op", "operator", "+86138")]}, {"r1": "s1"})
 
     assert step(State(), NOON_MS + 60 * MINUTE_MS, seen)[1] == []
+
+
+def test_two_alarms_of_one_code_found_at_one_moment_are_two_notices() -> None:
+    # One came with a backlog, the other with the readings of now, and both are over.
+    one, other = (
+        Fact("CRIT_HIGH", "critical", at, at, at + 60 * MINUTE_MS, 850, 0, 0)
+        for at in (NOON_MS, NOON_MS + 180 * MINUTE_MS)
+    )
+    now_ms = NOON_MS + 300 * MINUTE_MS
+
+    def seen(*facts: Fact) -> Seen:
+        room = RoomSeen(facts, now_ms, 300, now_ms, {})
+        return Seen({"r1": room}, {"r1": [OP[0].contact]}, {"r1": "s1"})
+
+    state, first = step(State(), now_ms, seen(one))
+    _, second = step(state, now_ms, seen(one, other))
+
+    assert [n.kind for n in (*first, *second)] == ["past", "past"]
+    assert first[0].key != second[0].key
