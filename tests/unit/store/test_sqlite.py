@@ -2,6 +2,7 @@
 
 import resource
 from array import array
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -183,3 +184,18 @@ def test_the_log_is_cut_when_it_has_grown(tmp_path: Path, monkeypatch: pytest.Mo
     cut = log.stat().st_size < 1 << 20
     store.close()
     assert cut
+
+
+def test_a_file_from_before_there_were_undated_readings_is_read_and_written(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "readings.db"
+    open_readings(path, write=True).close()
+    db = apsw.Connection(str(path))
+    db.execute("DROP TABLE boot; DROP TABLE undated")
+    db.close()
+
+    with closing(open_readings(path, write=False)) as reader:
+        assert reader.undated() == []
+    with closing(open_readings(path, write=True)) as store:
+        assert store.undated(known=True) == []
