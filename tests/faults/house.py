@@ -276,13 +276,16 @@ class House:
         self.begin(self.roles)
 
     def back_up(self, out: Path) -> None:
-        """While everything runs. What phones received goes with it, although no backup has that:
-        else what a restored server tells again could not be told from what it tells twice."""
+        """While all but alerts runs. What phones received goes with it, although no backup has that:
+        else what a restored server tells again could not be told from what it tells twice. So
+        nothing may be told between the two copies."""
+        self.end(["alerts"], signal.SIGKILL)
         now_ms = self.installation.now_ms()()
         back_up(self.installation, out, now_ms, lambda _file, _done, _all: None)
         phones = self.installation.server / PHONES
         with closing(sqlite3.connect(phones)) as db, closing(sqlite3.connect(out / PHONES)) as copy:
             db.backup(copy)
+        self.begin(["alerts"])
 
     def put_back(self, backup: Path) -> None:
         """The server's disk is lost, all of it, and a backup is put on a new one."""
