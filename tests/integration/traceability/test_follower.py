@@ -221,6 +221,31 @@ def test_a_critical_alarm_during_the_stay_fails_and_its_release_needs_attention(
     assert trace.versions()[1:] == [(2, "judgement", "attention")]
 
 
+def test_a_certificate_prints_what_was_done_and_the_role_of_whoever_took_the_case_not_the_name(
+    trace: Trace,
+) -> None:
+    trace.report(every(5, COOL))
+    trace.stayed()
+    fact = trace.facts.raise_("CRIT_HIGH", NOON_MS, NOON_MS + HOUR_MS)
+    other = trace.facts.raise_("CEILING", NOON_MS, NOON_MS + HOUR_MS)
+    alarm = named(trace.facts.fact(fact)[-1], NOON_MS)
+    for said in (
+        {"cause": "door", "disposition": {LOT: "release"}, "role": "operator", "person": "wang"},
+        {"action": "closed it", "disposition": {"another-lot": "sort"}, "closed": True},
+    ):
+        trace.records.say_of_case(alarm, said, **SAID)
+    trace.settle()
+
+    (stay,) = trace.certificate()["stays"]
+    facts = {one["id"]: one for one in stay["facts"]}
+    assert facts[fact]["disposition"] == "release", "said of this lot, whatever becomes of others"
+    assert (facts[fact]["action"], facts[fact]["role"]) == ("closed it", "operator")
+    assert facts[fact]["case_closed"]
+    assert not {"action", "role"} & facts[other].keys()
+    assert not facts[other]["case_closed"]
+    assert "wang" not in str(trace.certificate())
+
+
 def test_what_a_stuck_probe_or_one_out_of_date_measured_is_marked_unverified(trace: Trace) -> None:
     trace.records.put_papers(Papers(AIR, 0, "S1", "C1", date(2026, 5, 31)), **SAID)
     trace.report(every(5, COOL))
