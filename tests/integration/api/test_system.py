@@ -121,3 +121,18 @@ def test_a_follower_that_does_not_move_is_behind_and_one_that_moves_is_not(
     assert stuck(3) == []  # level
     context.sources.close()
     context.records.close()
+
+
+def test_what_influxdb_refused_and_no_longer_keeps_is_told_to_programs_and_people(
+    settings: Settings, tmp_path: Path
+) -> None:
+    cursor = tmp_path / "influx-cursor.json"
+    cursor.write_text('{"n": 0, "refused": 3, "outside": 1200}')
+    settings = msgspec.structs.replace(settings, influx_cursor_path=str(cursor))
+    with served(settings) as client:
+        told = client.get("/api/v1/pipeline", headers=BEARER).json()["followers"]["influx"]
+        shown = page(client, "/pipeline", "en")
+
+    assert (told["refused"], told["outside"]) == (3, 1200)
+    assert "3 lines refused" in shown
+    assert "1,200 older than it keeps" in shown
