@@ -38,7 +38,7 @@ def test_after_every_fault_all_that_was_sent_is_there_once_and_judged_by_the_rul
     assert (totals.lost, totals.doubled) == (0, 0)
     assert totals.stored == totals.sent > 200 * ROUNDS
     assert totals.full_looks > ROUNDS // 10
-    assert sum(totals.kills.values()) > 3 * ROUNDS
+    assert sum(totals.kills.values()) > ROUNDS // 2
 
 
 def test_every_kind_of_fault_comes_before_any_comes_again() -> None:
