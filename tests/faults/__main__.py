@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.house import Late, can_mount
 from tests.faults.rounds import Counted, Start
-from tests.faults.totals import Totals, WrongVersion, load, report, save
+from tests.faults.totals import SameSeed, Totals, WrongVersion, load, report, save, together
 
 
 def main() -> int:
@@ -19,15 +19,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--state", type=Path, help="totals; a run is taken up where it ended")
     parser.add_argument("--only", metavar="SEED:ROUND[-ROUND]", help="these alone, in a new system")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="print a state as a table")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", nargs="+", help="print states, summed, as a table"
+    )
     parser.add_argument("--kind", action="append", help="of fault: only these (with --only)")
     given = parser.parse_args()
     try:
         if given.report:
-            print("\n".join(report(load(given.report))))
+            print("\n".join(report(together(map(load, given.report)))))
             return 0
         totals = load(given.state) if given.state else Totals()
-    except WrongVersion as error:
+    except (WrongVersion, SameSeed) as error:
         print(error, file=sys.stderr)
         return 2
     if not can_mount():

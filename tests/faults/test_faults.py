@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.kinds import KILL_EACH
 from tests.faults.rounds import Counted, Plan, Start, all_kinds, plan
-from tests.faults.totals import Totals, WrongVersion, load, report, save
+from tests.faults.totals import SameSeed, Totals, WrongVersion, load, report, save, together
 from tests.support.servers import require
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
@@ -67,3 +67,17 @@ def test_totals_of_another_version_are_not_added_to(tmp_path: Path) -> None:
 
     with pytest.raises(WrongVersion):
         load(state)
+
+
+def test_seeds_of_several_files_are_counted_together_and_none_twice() -> None:
+    one, other = Totals(), Totals()
+    one.add(Counted(Plan(7, 41, ("kill ingest",)), 40, 2.5, 240, 240), Path("a"))
+    other.add(Counted(Plan(8, 3, ("kill ingest",)), 0, 1.5, 100, 99, lost=1), Path("b"))
+
+    whole = together([one, other])
+
+    assert (whole.rounds, whole.sent, whole.stored, whole.lost) == (2, 340, 339, 1)
+    assert whole.next == {7: 42, 8: 4}
+    assert (whole.kinds["kill ingest"].rounds, whole.kinds["kill ingest"].seconds) == (2, 4.0)
+    with pytest.raises(SameSeed):
+        together([one, one])

@@ -6,7 +6,7 @@ with by a harness that counts otherwise.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,10 @@ VERSION = 1
 
 class WrongVersion(Exception):
     """The file was written by another version of the harness."""
+
+
+class SameSeed(Exception):
+    """The same rounds would be counted twice."""
 
 
 class Kind(msgspec.Struct):
@@ -85,6 +89,26 @@ class Totals(msgspec.Struct):
                     done.seed, done.round, counted.since, done.faults, counted.wrong, str(folder)
                 )
             )
+
+
+def together(all_totals: Iterable[Totals]) -> Totals:
+    """What several files hold, whose seeds differ: machines and processors share a long run."""
+    whole = Totals()
+    for one in all_totals:
+        if twice := whole.next.keys() & one.next.keys():
+            raise SameSeed(f"seed {min(twice)} stands in two of the files")
+        whole.next |= one.next
+        for name in ("rounds", "full_looks", "starts", "seconds", "sent", "stored", "lost",
+                     "doubled", "told"):  # fmt: skip
+            setattr(whole, name, getattr(whole, name) + getattr(one, name))
+        for name in ("kills", "deaths", "broken"):
+            setattr(whole, name, dict(Counter(getattr(whole, name)) + Counter(getattr(one, name))))
+        for name, kind in one.kinds.items():
+            into = whole.kinds.setdefault(name, Kind())
+            for field in Kind.__struct_fields__:
+                setattr(into, field, getattr(into, field) + getattr(kind, field))
+        whole.failures += one.failures
+    return whole
 
 
 def load(path: Path) -> Totals:
