@@ -47,6 +47,10 @@ class Rosters:
         self._everyone.clear()
         self._people = None
 
+    def leave_out(self, channel: str) -> None:
+        """Nobody is reached by it."""
+        self._routes = self._routes.without(channel)
+
     def of(self, subject: str, now_ms: int) -> list[Contact]:
         """Whom the ladder tells at this instant."""
         everyone = self.everyone(subject)

@@ -130,6 +130,7 @@ class Sender:
     def leave_out(self, name: str, why: str) -> None:
         """A channel that could not be started: nothing goes by it."""
         self._routes = self._routes.without(name)
+        self._rosters.leave_out(name)
         self._store.channel_fares(name, failing_ms=self._now_ms(), error=why)
 
     def failing_since_ms(self, name: str) -> int | None:

@@ -102,9 +102,6 @@ def _live(
         gateways = GatewayEvents(readings, notices)
         ways = settings.ways()
         routes = Routes({w.name: Way(carries(w), w.by_default) for w in ways})
-        notifier = Notifier(
-            engine, records, facts, notices, now_ms(), settings.tell_from_ms, gateways, routes
-        )
         sender = Sender(notices, facts, Rosters(records, routes), Places(records), now_ms, routes)
 
         def on_reply(reply: Reply) -> None:
@@ -125,11 +122,15 @@ def _live(
             except (OSError, ValueError) as error:  # the others go on without it
                 log.exception("a channel cannot be used", extra={"channel": way.name})
                 sender.leave_out(way.name, str(error))
+                routes = routes.without(way.name)
             else:
                 stack.callback(channels[way.name].close)
         if not channels:
             raise NoChannel("none of the channels can be used: the log says why")
         _listen_for_pushes(stack, settings, channels)
+        notifier = Notifier(
+            engine, records, facts, notices, now_ms(), settings.tell_from_ms, gateways, routes
+        )
         failed: list[BaseException] = []
 
         def fail(error: BaseException) -> None:
