@@ -80,6 +80,12 @@ def run_demo(
     story; with neither, the terminal asks, and where there is none it is named and left (2)."""
     console = console or Console()
     story = True
+    if (folder / FILE).exists() and not (folder / MARK).exists():
+        console.print(
+            f"{folder} holds an installation that is not a demo: choose another folder.",
+            soft_wrap=True,
+        )
+        return 2
     if (folder / FILE).exists() and not fresh and is_up(folder):
         console.print(f"A demo runs in {folder} already; its own terminal stops it (Ctrl-C).")
         return 2
@@ -103,9 +109,6 @@ def run_demo(
 
 def _earlier(folder: Path, fresh: bool, resume: bool, console: Console) -> str:
     """stop | anew | continue"""
-    if not (folder / MARK).exists():
-        console.print(f"{folder} holds an installation that is not a demo: choose another folder.")
-        return "stop"
     if fresh:
         return "anew"
     if resume:
