@@ -106,7 +106,7 @@ def edge_kept_running(rig: Rig) -> Iterator[None]:
 
 
 def same_as_sent(server: Server, sender: Sender) -> bool:
-    return {at for _, _, at in server.stored} == {
+    return {at for _, _, at in list(server.stored)} == {
         START_MS + i * 1_000 for i in range(sender.sent * 60)
     }
 
