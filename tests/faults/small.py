@@ -20,6 +20,7 @@ from typing import Self, TypeVar
 from coldtrail.init import NewGateway, init_data
 from coldtrail.settings import Installation
 from domain.quantity import QUANTITIES
+from gateway.keys import tag_key
 from store.records import open_records
 from tests.faults.oracle import by_law, read_only, rows_of
 from tests.faults.sent import Ledger, Reading, RoomSaid
@@ -29,6 +30,7 @@ from tests.support.influx import influxd
 from tests.support.lives import Lives
 from tests.support.mqtt import stranger
 from tests.support.servers import POLL_S, free_port, free_port_base, wait_until
+from wire import receipt_v1, topics
 
 GATEWAY = "gw1"
 CLEAN_S = 0.7  # nothing is wrong for so long: the round is passed
@@ -100,7 +102,9 @@ class Small:
 
     def kill(self, *roles: str) -> None:
         """-9, and wait until they are gone."""
-        gone = {self._pids.pop(role) for role in roles if not self.has_ended(role)}
+        gone = {self._pids[role] for role in roles if not self.has_ended(role)}
+        for role in roles:
+            self._pids.pop(role, None)
         for pid in gone:
             os.kill(pid, signal.SIGKILL)
         while not gone <= self._ended:
@@ -112,6 +116,13 @@ class Small:
     def has_ended(self, role: str) -> bool:
         self._ended |= self._lives.ended().keys()
         return self._pids.get(role, 0) in {0, *self._ended}
+
+    def tend(self) -> None:
+        """Whoever has ended and was not killed begins again: ingest and gateway end their broker
+        after a full disk, and count on it."""
+        for role in list(self._pids):
+            if self.has_ended(role):
+                self.start(role)
 
     def send(self, role: str, number: signal.Signals) -> None:
         os.kill(self._pids[role], number)
@@ -129,6 +140,7 @@ class Small:
         until_s = time.monotonic() + PATIENCE_S
         wrong, since_s = self.wrong(), time.monotonic()
         while True:
+            self.tend()
             for_s = time.monotonic() - since_s
             if for_s > (still_s if wrong else CLEAN_S) or time.monotonic() > until_s:
                 return wrong
@@ -175,7 +187,15 @@ class Edge(Small):
         return Pack(f"devices/{device}/readings", json.dumps(body).encode(), tuple(made))
 
     def acknowledged(self) -> None:
-        wait_until(lambda: not self.device.unacknowledged(), 60, "every message is acknowledged")
+        def every_one() -> bool:
+            self.tend()
+            return not self.device.unacknowledged()
+
+        wait_until(every_one, 60, "every message is acknowledged")
+
+    def last_arrival(self) -> int:
+        [(n,)] = rows_of(self.server / "readings.db", "SELECT max(n) FROM arrival")
+        return int(n)
 
     def cut(self) -> bool:
         """The outbox holds what it has in batches alone."""
@@ -222,23 +242,38 @@ def kill_broker(edge: Edge, _rng: random.Random) -> None:
 
 
 def same_batches(edge: Edge, _rng: random.Random) -> None:
-    """What crossed the central broker crosses it again; then the day goes on."""
+    """What crossed the central broker crosses it again when it has long been stored and receipted,
+    and nothing else does; then the day goes on."""
     port, keys = edge.installation.port(1), edge.installation.keys
     gateway = edge.edge.gateway
+    receipts = topics.receipt(gateway.partition, gateway.id)
     batches = f"ct/v1/{gateway.partition}/{gateway.id}/batch/+"
+    key = tag_key(edge.edge.keys / f"tag-{gateway.kid}.key")
     server = (keys / "ingest.password").read_text().strip()
     own = (edge.edge.keys / "uplink.password").read_text().strip()
     with stranger(port, "ingest", server, "recorder") as recorder:
-        recorder.client.on_message = lambda _c, _u, m: recorder.heard.append(
-            (m.topic, bytes(m.payload))
-        )
+        assert recorder.subscribe(receipts)
         assert recorder.subscribe(batches)
+
+        def receipted() -> list[receipt_v1.Receipt]:
+            said = [payload for topic, payload in recorder.heard if topic == receipts]
+            return [receipt_v1.decode(payload, key) for payload in said]
+
+        def at_rest() -> bool:
+            heard = receipted()
+            return bool(heard) and heard[-1].n == edge.last_arrival() and not edge.wrong(full=False)
+
         edge.say(10)
         edge.acknowledged()
-        wait_until(lambda: recorder.heard, 30, "a batch crosses the broker")
+        wait_until(edge.cut, 30, "the gateway has cut what it has")
+        wait_until(at_rest, 30, "all is stored, and its receipt was given")
+        crossed = [one for one in recorder.heard if one[0] != receipts]
+        assert crossed
+        before = len(receipted())
         with stranger(port, f"gw-{gateway.id}", own, "again") as again:
-            for topic, payload in list(recorder.heard):
+            for topic, payload in crossed:
                 again.publish(topic, payload)
+        wait_until(lambda: len(receipted()) > before, 30, "a receipt for what was known")
     edge.say(10)
     edge.acknowledged()
 
@@ -265,9 +300,7 @@ def short_files(role: str, edge: Edge, _rng: random.Random) -> None:
     until_s = time.monotonic() + 1.5
     while time.monotonic() < until_s and not edge.has_ended(role):
         time.sleep(POLL_S)
-    if edge.has_ended(role):
-        edge.start(role)
-    else:
+    if not edge.has_ended(role):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (endless, endless))
     edge.say(5)
     edge.acknowledged()
