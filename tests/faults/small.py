@@ -11,6 +11,7 @@ import random
 import resource
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
@@ -42,7 +43,7 @@ HOUR_MS = 60 * MINUTE_MS
 T = TypeVar("T")
 
 
-class Small:
+class Small(ABC):
     """Every role that was started is killed when the block ends. ``variants``: by role."""
 
     def __init__(
@@ -81,8 +82,9 @@ class Small:
         with self._stack:
             self.kill(*list(self._pids))
 
+    @abstractmethod
     def open(self) -> None:
-        raise NotImplementedError
+        """Start what this part of a system needs."""
 
     def enter(self, context: AbstractContextManager[T]) -> T:
         return self._stack.enter_context(context)
