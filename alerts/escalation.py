@@ -5,7 +5,7 @@ that it stopped and the answer to it; the api hears of it afterwards, as often a
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from alerts.routes import ONE, SMS, Routes
@@ -141,12 +141,14 @@ def _same(one: str, other: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Understood:
     """``word`` labels it: ack, cause, temperature, which, over, wrong-code, nothing-open,
-    unclear, unsubscribe, resume, stranger. ``choices``: the incidents to choose from."""
+    unclear, unsubscribe, resume, stranger. ``choices``: the incidents to choose from. ``code``:
+    of the one that is over."""
 
     word: str
     person: Person | None = None
     room: str = ""
     cause: str = ""
+    code: str = ""
     choices: Sequence[OpenIncident] = ()
 
 
@@ -155,13 +157,16 @@ def understand(
     rosters: Rosters,
     incidents: Sequence[OpenIncident],
     told: Mapping[str, set[str]],
+    acked: Set[str] = frozenset(),
 ) -> Understood:
     """``incidents``: open and recently closed, newest first. ``told``: of which rooms' open
-    incidents each person was told."""
+    incidents each person was told; ``acked``: those of them that somebody has acknowledged."""
     person = rosters.by_phone(reply.phone)
     if person is None:
         return Understood("stranger")
     said: Meaning = meaning(reply.text)
+    mine = [i for i in incidents if i.closed_ms is None and i.room in told.get(person.id, ())]
+    waiting = [i for i in mine if i.room not in acked]
     match said:
         case Unsubscribes():
             return Understood("unsubscribe", person)
@@ -170,30 +175,29 @@ def understand(
         case AsksTemperature():
             return Understood("temperature", person)
         case Unclear():
-            return Understood("unclear", person)
+            return Understood("unclear", person, choices=waiting)
+        case Acknowledges(code=""):
+            # One that was acknowledged asks for nothing: the digit means the other.
+            meant = waiting or mine
+            if len(meant) == 1:
+                return Understood("ack", person, meant[0].room)
+            return Understood("which" if meant else "nothing-open", person, choices=meant)
         case Acknowledges():
-            return _acknowledged(said, person, rosters, incidents, told)
+            return _by_code(said, person, rosters, incidents, waiting)
 
 
-def _acknowledged(
+def _by_code(
     said: Acknowledges,
     person: Person,
     rosters: Rosters,
     incidents: Sequence[OpenIncident],
-    told: Mapping[str, set[str]],
+    waiting: Sequence[OpenIncident],
 ) -> Understood:
-    mine = [
-        i for i in incidents if i.closed_ms is None and i.room in told.get(person.id, set())
-    ]  # fmt: skip
-    if not said.code:
-        if len(mine) == 1:
-            return Understood("ack", person, mine[0].room)
-        return Understood("which" if mine else "nothing-open", person, choices=mine)
     named = next((i for i in incidents if i.code == said.code), None)
     if named is None or all(c.person.id != person.id for c in rosters.everyone(named.room)):
-        return Understood("wrong-code", person, choices=mine)
+        return Understood("wrong-code", person, choices=waiting)
     if named.closed_ms is None:
         return Understood("ack", person, named.room)
     if said.cause and is_room(named.room):
         return Understood("cause", person, named.room, said.cause)
-    return Understood("over", person, named.room)
+    return Understood("over", person, named.room, code=named.code)

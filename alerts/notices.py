@@ -5,7 +5,7 @@ meanwhile: what was told is recognised by its span, so a rebuilt file rings nobo
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -17,7 +17,7 @@ from alerts.places import Places
 from alerts.routes import ONE, Routes
 from alerts.subjects import TEST, Subjects, is_room
 from domain.decision import Notice, PersonState, Seen, State, Together, due, next_wake_ms, step
-from domain.incident import DAY_MS, RoomSeen, RoomState, link_due
+from domain.incident import DAY_MS, HOUR_MS, RoomSeen, RoomState, link_due
 from domain.message import ONE_PART, compose, reply_code
 from domain.reading import RoomId
 from store.facts import SqlFactsStore
@@ -34,6 +34,7 @@ from store.records.ports import Person, RecordsReader, Silence
 
 NEVER_TELL_AFTER_MS = 45 * DAY_MS  # what ended so long ago is for the record alone
 ALIVE_EVERY_MS = 60_000
+HELP_EVERY_MS = HOUR_MS  # for each person: a telephone that answers by itself is not talked to
 ACKS_SEEN = "acks_seen_m"
 NOBODY_ZH, NOBODY_EN = "无人值班:", "Nobody on duty: "
 EVERYWHERE = ""  # the row of the state that spans rooms
@@ -90,6 +91,7 @@ class Notifier:
         )  # in this life: the facts may be news of an earlier one
         self._links: dict[str, list[SilentLink]] = {}
         self._links_written: list[SilentLink] | None = None
+        self._helped_ms: dict[str, int] = {}  # person: when we last said how to reply
 
     def wake_ms(self) -> int | None:
         wakes = [next_wake_ms(self._state)]
@@ -126,8 +128,8 @@ class Notifier:
         if unread:
             self._refresh(now_ms)
         for reply in unread:
-            told = self._told()
-            found = understand(reply, self.rosters, self._incidents, told)
+            told, acked = self._told()
+            found = understand(reply, self.rosters, self._incidents, told, acked)
             before, notices = self._state, []
             if found.word == "ack":
                 notices = self._step(now_ms, {found.room}, frozenset({found.room}), alone=True)
@@ -384,30 +386,43 @@ class Notifier:
         self._links_written = links
         return links
 
-    def _told(self) -> Mapping[str, set[str]]:
-        """Of which rooms' open incidents each person was told."""
+    def _told(self) -> tuple[Mapping[str, set[str]], Set[str]]:
+        """Of which rooms' open incidents each person was told, and which were acknowledged."""
         told: dict[str, set[str]] = {}
+        acked = set()
         for room, state in self._state.rooms.items():
-            for person in state.incident.people if state.incident else ():
+            if state.incident is None:
+                continue
+            if state.incident.acked_ms is not None:
+                acked.add(room)
+            for person in state.incident.people:
                 told.setdefault(person, set()).add(room)
-        return told
+        return told, acked
 
     def _answer(self, reply: KeptReply, found: Understood, now_ms: int) -> list[NewNotice]:
         person = found.person
         if person is None:
             return []
         zh = person.lang != "en"
-        if found.word == "which" or (found.word == "wrong-code" and found.choices):
-            offers = [f"{i.code} {self.places.name(i.room, zh)}" for i in found.choices]
-            if found.word == "which":
-                head = "有多个报警,请回复代码:" if zh else "Several alarms, reply a code: "
-            else:
-                head = "没有这个代码。未确认的报警:" if zh else "No such code. Open alarms: "
-            text = _listed(head, offers)
+        offers = [f"{i.code} {self.places.name(i.room, zh)}" for i in found.choices]
+        if found.word == "which":
+            text = _listed(
+                "有多个报警,请回复代码:" if zh else "Several. Reply a code: ", offers, zh
+            )
+        elif found.word == "wrong-code" and offers:
+            head = "没有这个代码。未确认的报警:" if zh else "No such code. Waiting: "
+            text = _listed(head, offers, zh)
         elif found.word == "wrong-code":
             text = "没有这个代码的报警" if zh else "There is no alarm with this code"
         elif found.word == "over" and is_room(found.room):
-            text = _over(self.places.name(found.room, zh), zh)
+            text = _over(self.places.name(found.room, zh), found.code, zh)
+        elif found.word in ("nothing-open", "over"):
+            text = NOTHING_ZH if zh else NOTHING_EN
+        elif found.word == "unclear":
+            if now_ms - self._helped_ms.get(person.id, 0) < HELP_EVERY_MS:
+                return []
+            self._helped_ms[person.id] = now_ms
+            text = _help([i.code for i in found.choices], zh)
         elif found.word == "unsubscribe":
             text = STOPPED_ZH if zh else STOPPED_EN
         elif found.word == "resume":
@@ -415,7 +430,7 @@ class Notifier:
         elif found.word == "temperature":
             rooms = [r for r in self._engine.rooms()
                      if any(c.person.id == person.id for c in self.rosters.everyone(r))]  # fmt: skip
-            text = _listed("", [self._temperature(r, zh, now_ms) for r in rooms]) or (
+            text = _listed("", [self._temperature(r, zh, now_ms) for r in rooms], zh) or (
                 "没有您的库房" if zh else "No rooms are yours"
             )
         else:
@@ -443,19 +458,36 @@ class Notifier:
 
 
 STOPPED_ZH = "已退订,不再给您发报警短信。您负责的库房会改为通知别人。要恢复请回 恢复"
-STOPPED_EN = "Alarm texts to you are stopped; others are told instead. Reply START to resume"
+STOPPED_EN = "No more alarm texts to you; others are told. Reply START to resume"
 RESUMED_ZH = "报警短信会照常发给您。不再接收请回 TD"
 RESUMED_EN = "Alarm texts go to you as usual. Reply TD to stop them"
+NOTHING_ZH = "现在没有等您确认的报警。查库温请回 温度"
+NOTHING_EN = "No alarm waits for your answer. For temperatures reply TEMP"
 
 
-def _over(place: str, zh: bool) -> str:
-    """The alarm of this code is over: what can still be said of it is its cause."""
+def _help(codes: Sequence[str], zh: bool) -> str:
+    """To words that mean nothing to us: what this person can reply now."""
+    if not codes:
+        return (
+            "没看懂您的短信。查库温请回 温度"
+            if zh
+            else "Not understood. For temperatures reply TEMP"
+        )
     if zh:
-        return f"{place}的报警已结束。请回代码加原因:1门2断电3化霜4装卸5设备6货温高7误报"
-    return (
-        f"{place}: over by now. Reply the code and why: 1 door 2 power 3 defrost 4 loading "
-        "5 equipment 6 warm goods 7 false"
-    )
+        return f"没看懂,报警还没有确认。确认请回:1 {codes[0]}" + (
+            "" if len(codes) == 1 else " 等代码"
+        )
+    other = "" if len(codes) == 1 else " (or another code)"
+    return f"Not understood, not yet confirmed. Reply 1 {codes[0]}{other}"
+
+
+def _over(place: str, code: str, zh: bool) -> str:
+    """The alarm of this code is over: what can still be said of it is its cause."""
+    if not zh:
+        return f"It is over. Why? {code} + 1door 2power 3defrost 4load 5unit 6warm 7false"
+    what = f"报警已结束。原因请回{code}加:1门2断电3化霜4装卸5设备6货温高7误报"
+    said = f"{place}的{what}"
+    return said if len(said) <= ONE_PART else what
 
 
 def _short(key: str) -> str:
@@ -463,7 +495,7 @@ def _short(key: str) -> str:
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
-def _listed(head: str, items: Sequence[str]) -> str:
+def _listed(head: str, items: Sequence[str], zh: bool) -> str:
     """All of it, in as many parts as it takes; nobody asked for less."""
-    text = head + ";".join(items)
+    text = head + (";" if zh else "; ").join(items)
     return text if len(text) <= 10 * ONE_PART else text[: 10 * ONE_PART - 1] + "…"

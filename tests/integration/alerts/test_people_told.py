@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from domain.message import parts
 from domain.reading import PersonId, RoomId, SiteId
 from domain.roster import Shift
 from store.facts import open_facts
-from store.records.ports import CalendarDay, Duty, Room, Site
+from store.records.ports import CalendarDay, Duty, Person, Room, Site
 from tests.integration.alerts.test_telling import OPERATOR, SECOND, TOWNSHIP, Watch, staffed
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
@@ -152,6 +155,72 @@ def test_a_reply_after_the_end_is_asked_for_the_cause(tmp_path: Path) -> None:
             watch.reply("1", id="r-2")
 
             assert [r["understood"] for r in watch.store.replies()] == ["nothing-open", "over"]
+
+
+def two_hot_rooms(house: House, watch: Watch) -> dict[str, str]:
+    """Code of each room's alarm."""
+    house.room("r2", "mqtt:g1:p2")
+    rows = [(NOON_MS + 5 * i * MINUTE_MS, 8.0) for i in range(8)]
+    watch.now_ms = rows[-1][0]
+    for probe in ("mqtt:g1:p1", "mqtt:g1:p2"):
+        house.arrive(rows, at_ms=watch.now_ms, probe=probe)
+    watch.turn()
+    return {str(n["room"]): str(n["code"]) for n in watch.store.notices() if n["code"]}
+
+
+def test_once_one_of_two_alarms_is_acknowledged_a_bare_1_means_the_other(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, Phones(), NOON_MS) as watch:
+            codes = two_hot_rooms(house, watch)
+            watch.reply(f"回1确认 {codes['r2']}")
+            watch.reply("1", id="r-2")
+
+            assert [r["room"] for r in watch.store.replies()] == ["r1", "r2"]
+
+
+def test_words_that_mean_nothing_are_answered_with_what_to_reply_once_an_hour(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(35)
+            code = str(watch.store.notices()[0]["code"])
+            watch.reply("收到")
+            watch.reply("正在开车,稍后回复", id="r-2")  # as a telephone says by itself
+            answers = [n for n in watch.store.notices() if n["kind"] == "answer"]
+            assert [n["text"] for n in answers] == [f"没看懂,报警还没有确认。确认请回:1 {code}"]
+            watch.warm(15)
+
+            assert ("2", "escalate") in phones.said(), "nobody has acknowledged"
+            watch.warm(60)
+            watch.reply("好的", id="r-3")
+            assert len([n for n in watch.store.notices() if n["kind"] == "answer"]) == 2
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_an_answer_about_one_alarm_is_one_message(tmp_path: Path, lang: str) -> None:
+    with House(tmp_path) as house:
+        staffed(house)
+        person = Person(PersonId("op"), "op", OPERATOR, lang, quiet_hours=True)
+        house.records.put_person(person, by="admin", now_ms=NOON_MS)
+        with Watch(house, Phones(), NOON_MS) as watch:
+            watch.reply("1", id="nothing")
+            watch.warm(35)
+            code = str(watch.store.notices()[0]["code"])
+            for n, words in enumerate(("no code A2A2", "A2A2", "温度", "TD", "START")):
+                watch.reply(words, id=f"open-{n}")
+            watch.warm(20, 2.0)
+            watch.reply(code, id="over")
+            watch.warm(60, 2.0)
+            watch.reply("没有报警的时候", id="words")
+
+            answers = [str(n["text"]) for n in watch.store.notices() if n["kind"] == "answer"]
+            assert len(answers) == 8
+            assert [text for text in answers if parts(text) > 1] == []
+            assert code in answers[1], "the code to which the cause belongs stands in the answer"
 
 
 def test_still_hot_two_hours_after_the_acknowledgement_the_ladder_starts_anew(
