@@ -70,6 +70,15 @@ def sentences(one: RuleState, at_ms: int, words: Callable[[str], Words]) -> dict
     return {lang: sentence(one, lang, clock_of(words(lang), at_ms)) for lang in LANGUAGES}
 
 
+def notes(found: Explanation, words: Words) -> list[str]:
+    """What to know before anything else is read: that nothing had been measured yet, or that no
+    rule was in force and the first one stands in for it."""
+    said = [words("why.blind")] if found.blind else []
+    if found.rule.from_ms > found.at_ms:
+        said.append(words("why.rule_later", time=words.time(found.rule.from_ms)))
+    return said
+
+
 async def why_raised(context: Context, fact: StoredFact) -> dict[str, str] | None:
     """By language: how the alarm's rule stood when it fired. None without readings or rule."""
     if context.sources.readings.get() is None:
@@ -95,6 +104,7 @@ def as_json(
     return {
         "room": room,
         "at_ms": found.at_ms,
+        "notes": {lang: notes(found, words(lang)) for lang in LANGUAGES},
         "rule": {
             "change": rule.id,
             "from_ms": rule.from_ms,

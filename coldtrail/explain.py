@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from api.console.language import Words
-from api.explaining import as_json, clock_of, explanation, silences_at
+from api.explaining import as_json, clock_of, explanation, notes, silences_at
 from coldtrail.settings import Installation
 from domain.explain import Explanation
 from domain.profile import Impossible
@@ -100,6 +100,8 @@ def _print(found: Explanation, words: Words, silences: Sequence[Silence]) -> Non
         f"{words.full(found.at_ms)}   {rule.profile}{f' ({goods})' if goods else ''},"
         f" {words('why.rule_since', time=words.time(rule.from_ms), change=rule.id, interval=words.span(rule.interval_s * 1000))}"
     )
+    for note in notes(found, words):
+        console.print(note, style="bold yellow", markup=False)
     for status in ORDER:
         name = set_cell_size(words(f"why.{status}"), 18)
         for one in (state for state in found.rules if state.status == status):

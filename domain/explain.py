@@ -105,6 +105,11 @@ class Explanation:
     signals: tuple[SignalSeen, ...]
     samples: tuple[SampleSeen, ...]
 
+    @property
+    def blind(self) -> bool:
+        """Up to the instant nothing had been measured that the limits are about: not calm."""
+        return all(one.status == "no_input" for one in self.rules if one.limit is not None)
+
     def state_of(self, code: str) -> RuleState | None:
         return next((one for one in self.rules if one.code == code), None)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.console.language import Words
 from api.console.pages import local_instant, page, words_of
 from api.context import Context, InContext
-from api.explaining import clock_of, explained, silences_at
+from api.explaining import clock_of, explained, notes, silences_at
 from api.problems import NotYet, Problem
 from api.times import instant_ms
 from domain.commodity import COMMODITIES
@@ -72,6 +72,7 @@ def _shown(context: Context, room: Room, told: Explanation, words: Words) -> dic
     samples = told.samples[::-1]
     return {
         "groups": [(status, by_status[status]) for status in LOUD if status in by_status],
+        "notes": notes(told, words),
         "calm": by_status.get("calm", []),
         "absent": by_status.get("no_input", []),
         "recorded": recorded,

@@ -74,6 +74,41 @@ def test_an_empty_room_says_what_standby_switched_off(county: httpx.Client) -> N
     assert [one["cause"] for one in ceiling["causes"]] == ["standby"]  # type: ignore[attr-defined] # decoded JSON
 
 
+def test_before_anything_was_measured_nothing_is_called_calm(
+    county: httpx.Client, person: httpx.Client
+) -> None:
+    days = 24 * HOUR_MS
+    before_readings, before_rules = NOW_MS - 10 * days, NOW_MS - 21 * days
+
+    (blind,) = asked(county, "berry", before_readings).json()["notes"]["en"]
+    assert "does not mean that it was well" in blind
+    notes = asked(county, "berry", before_rules).json()["notes"]
+    assert [len(said) for said in notes.values()] == [2, 2]
+    assert asked(county, "berry").json()["notes"] == {"zh": [], "en": []}
+    silent = asked(county, "leaf").json()
+    assert silent["notes"]["en"] == [], "it was measured once; now its rules have no data"
+    assert rules(asked(county, "leaf"))["WARN_HIGH"]["status"] == "no_data"
+    person.get("/language", params={"to": "zh"})
+    text = page(person, f"/rooms/berry/explain?at={before_readings}")
+    assert "不等于正常" in text
+    assert "没有规则在告警或计时" not in text
+
+
+def test_during_maintenance_every_rule_but_the_ceiling_says_that_it_is_off(
+    own_county: httpx.Client,
+) -> None:
+    body = {"id": "m1", "kind": "maintenance_started", "at": NOW_MS - HOUR_MS, "by": "li",
+            "detail": {"reason": "换风机"}}  # fmt: skip
+    said = own_county.post("/api/v1/rooms/berry/actions", json=body, headers=BEARER)
+    assert said.status_code == 201, said.text
+
+    found = rules(asked(own_county, "berry"))
+    of_samples = ("WARN_HIGH", "CRIT_HIGH", "CRIT_FREEZE", "DATA_GAP_WARN")
+    assert {found[code]["status"] for code in of_samples} == {"off"}
+    assert found["CEILING"]["status"] == "calm"
+    assert found["CRIT_HIGH"]["causes"][0]["cause"] == "maintenance"  # type: ignore[index] # decoded JSON
+
+
 def test_the_answer_without_facts_is_the_same(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "county"
     shutil.copytree(built, folder)
