@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from domain.reading import GatewayId
 from domain.server_clock import Heard, judge
 from domain.system_alarm import SERVER
-from ingest.admit import Admitted, Gateway, Rejected, admit, date, keep_rows, readmit_rows
+from ingest.admit import Admitted, Gateway, Rejected, Repeated, admit, date, keep_rows, readmit_rows
 from ingest.inbox import Lane, Message
 from ingest.twins import Twins
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
@@ -97,10 +97,13 @@ class Consumer:
         """Put a quarantined item to the checks again; None when it was stored, else why not."""
         name = BatchId(RETRIED, self._store.store_id, held.id)
         outcome = readmit_rows(held.payload, name) or admit(
-            held.topic, held.payload, self._gateways
+            held.topic, held.payload, self._gateways, self._store.holds
         )
         if isinstance(outcome, Rejected):
             return outcome.reason
+        if isinstance(outcome, Repeated):  # its gateway has sent it again meanwhile
+            self._store.quarantine_retried(held.id)
+            return None
         if outcome.bad and outcome.batch.id == name:
             return outcome.bad[0][-1]
         lane = topics.parse(held.topic)
@@ -111,7 +114,7 @@ class Consumer:
         self._store.quarantine_retried(held.id)
         gateway = outcome.batch.id.gateway
         if gateway in self._gateways:
-            self._accepted(outcome)
+            self._accepted(outcome.batch.id, outcome.kid)
             self.send_receipt(gateway)
         return None
 
@@ -122,15 +125,20 @@ class Consumer:
         touched: dict[str, None] = {}
         group: dict[BatchId, tuple[AdmittedBatch, Message]] = {}
         for message in messages:
-            outcome = admit(message.topic, message.payload, self._gateways)
+            outcome = admit(message.topic, message.payload, self._gateways, self._store.holds)
             if isinstance(outcome, Rejected):
                 self._reject(message, outcome)
                 if outcome.source in self._gateways:
                     touched[outcome.source] = None
                 continue
+            id_ = outcome.id if isinstance(outcome, Repeated) else outcome.batch.id
+            self._watch_for_twins(message, id_, outcome.after)
+            if isinstance(outcome, Repeated):
+                touched[id_.gateway] = None
+                self._accepted(id_, outcome.kid)
+                continue
             if outcome.bad:
                 self._hold_rows(message.topic, outcome)
-            self._watch_for_twins(message, outcome)
             batch = outcome.batch
             touched[batch.id.gateway] = None
             namesake = group.get(batch.id)
@@ -138,7 +146,7 @@ class Consumer:
                 self._write(lane, group)  # so that the one refused is the one that came second
                 group = {}
             group[batch.id] = (batch, message)
-            self._accepted(outcome)
+            self._accepted(id_, outcome.kid)
         self._write(lane, group)
         return list(touched)
 
@@ -164,9 +172,8 @@ class Consumer:
             name = (id_.epoch, id_.seq)
             self._reject(group[id_][1], Rejected(id_.gateway, reason, security=True, name=name))
 
-    def _accepted(self, outcome: Admitted) -> None:
-        id_ = outcome.batch.id
-        self._kid[id_.gateway] = outcome.kid
+    def _accepted(self, id_: BatchId, kid: str) -> None:
+        self._kid[id_.gateway] = kid
         self._refused[id_.gateway].pop((id_.epoch, id_.seq), None)
         recent = self._recent[id_.gateway]
         recent[id_.epoch] = None
@@ -174,11 +181,12 @@ class Consumer:
         if len(recent) > EPOCHS_IN_RECEIPT:
             recent.popitem(last=False)
 
-    def _watch_for_twins(self, message: Message, outcome: Admitted) -> None:
+    def _watch_for_twins(
+        self, message: Message, id_: BatchId, after: tuple[str, int] | None
+    ) -> None:
         """The batch is stored all the same; its bytes are kept as evidence as well."""
-        id_ = outcome.batch.id
-        held = self._store.ledger(id_.gateway) if outcome.after is not None else {}
-        why = self._twins.betray(id_, outcome.after, held)
+        held = self._store.ledger(id_.gateway) if after is not None else {}
+        why = self._twins.betray(id_, after, held)
         if why is not None:
             self._betrayed(id_.gateway, message, why)
 

@@ -169,7 +169,7 @@ def batch(rng: random.Random) -> str:
     outcome = admit(TOPIC, raw, GATEWAYS)
     if not isinstance(outcome, Admitted):
         if how > 1 and kind == "readings" and header.seq < 1 << 40:
-            raise Broken(f"an undamaged batch was rejected: {outcome.reason}")
+            raise Broken(f"an undamaged batch was rejected: {outcome}")
         return "rejected"
     if how > 1 and kind == "readings":
         kept = sum(len(columns) for _, columns in outcome.batch.rows)
