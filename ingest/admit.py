@@ -6,7 +6,7 @@ the gateway's arithmetic, and nothing here reads a clock.
 """
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -189,6 +189,13 @@ def keep_rows(outcome: Admitted) -> bytes:
     id_, cut_at_ms = outcome.batch.id, outcome.batch.cut_at_ms
     return _rows_encoder.encode(
         BadRows(id_.gateway, id_.epoch, id_.seq, cut_at_ms, outcome.trusted, list(outcome.bad))
+    )
+
+
+def keep_rest(payload: bytes, bad: Sequence[BadRow]) -> bytes:
+    """Of what ``keep_rows`` made, only what still may not enter, with the reasons of now."""
+    return _rows_encoder.encode(
+        msgspec.structs.replace(_rows_decoder.decode(payload), rows=list(bad))
     )
 
 

@@ -13,7 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from domain.reading import GatewayId
 from domain.server_clock import Heard, judge
 from domain.system_alarm import SERVER
-from ingest.admit import Admitted, Gateway, Rejected, Repeated, admit, date, keep_rows, readmit_rows
+from ingest.admit import (
+    Admitted,
+    Gateway,
+    Rejected,
+    Repeated,
+    admit,
+    date,
+    keep_rest,
+    keep_rows,
+    readmit_rows,
+)
 from ingest.inbox import Lane, Message
 from ingest.twins import Twins
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
@@ -94,29 +104,38 @@ class Consumer:
             message.acknowledge()
 
     def retry(self, held: Quarantined) -> str | None:
-        """Put a quarantined item to the checks again; None when it was stored, else why not."""
+        """Put a quarantined item to the checks again; None when all of it was stored, else why
+        not. Of its readings those that may not enter stay held, as an item of their own."""
         name = BatchId(RETRIED, self._store.store_id, held.id)
-        outcome = readmit_rows(held.payload, name) or admit(
-            held.topic, held.payload, self._gateways, self._store.holds
-        )
+        rows = readmit_rows(held.payload, name)
+        outcome = rows or admit(held.topic, held.payload, self._gateways, self._store.holds)
         if isinstance(outcome, Rejected):
             return outcome.reason
         if isinstance(outcome, Repeated):  # its gateway has sent it again meanwhile
             self._store.quarantine_retried(held.id)
             return None
-        if outcome.bad and outcome.batch.id == name:
-            return outcome.bad[0][-1]
+        why_not = outcome.bad[0][-1] if outcome.bad else None
+        whole = True
+        if why_not is not None:
+            if rows is not None and not outcome.batch.rows:
+                return why_not
+            rest = keep_rest(held.payload, outcome.bad) if rows else keep_rows(outcome)
+            whole = self._store.quarantine(
+                held.source, held.topic, _of_rows(outcome), rest, self._now_ms()
+            )
         lane = topics.parse(held.topic)
         live = lane is not None and lane.lane == "live"
         written = self._store.write([outcome.batch], self._now_ms(), backlog=not live)
         if written.refused:
             return written.refused[0][1]
-        self._store.quarantine_retried(held.id)
+        if whole:  # else there was no room for the rest, which is still in what is held
+            self._store.quarantine_retried(held.id)
+        self.date_what_can_be()
         gateway = outcome.batch.id.gateway
         if gateway in self._gateways:
             self._accepted(outcome.batch.id, outcome.kid)
             self.send_receipt(gateway)
-        return None
+        return why_not
 
     # -- batches --------------------------------------------------------------------------
 
@@ -201,8 +220,7 @@ class Consumer:
         log.error("duplicate gateway", extra={"gateway": gateway, "reason": why})
 
     def _hold_rows(self, topic: str, outcome: Admitted) -> None:
-        reason = f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"
-        source = outcome.batch.id.gateway
+        reason, source = _of_rows(outcome), outcome.batch.id.gateway
         self._store.quarantine(source, topic, reason, keep_rows(outcome), self._now_ms())
         log.warning("readings quarantined", extra={"gateway": source, "reason": reason})
         self._count_unfit(source, reason)
@@ -298,6 +316,10 @@ class Consumer:
                 if why is not None:
                     self._betrayed(GatewayId(known.id), message, why)
             self._store.put_status(GatewayId(known.id), message.payload, self._now_ms())
+
+
+def _of_rows(outcome: Admitted) -> str:
+    return f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"
 
 
 def _monotonic_ms() -> int:
