@@ -60,7 +60,7 @@ class Rejected:
     """Quarantined whole. ``source`` is the gateway of the topic, or the topic itself.
 
     ``name`` is the (epoch, seq) that the bytes claim, for the receipt; with a wrong tag it
-    is only a claim, and at worst parks a batch of the gateway that made it.
+    is only a claim, so the receipt names the bytes as well.
     """
 
     source: str

@@ -73,7 +73,8 @@ class Consumer:
         self._twins = Twins()
         self._twins_held: set[str] = set()  # whose proof is kept: once a life of this process
         self._unfit: dict[str, deque[int]] = {}  # source: when, the last of them
-        self._refused: dict[str, OrderedDict[tuple[str, int], str]] = {
+        # Of each gateway: the name that bytes claimed, why they were refused, what names them.
+        self._refused: dict[str, OrderedDict[tuple[str, int], tuple[str, str]]] = {
             id_: OrderedDict() for id_ in self._gateways
         }
 
@@ -242,7 +243,7 @@ class Consumer:
         self._count_unfit(rejected.source, rejected.reason)
         refused = self._refused.get(rejected.source)
         if refused is not None and rejected.name is not None:
-            refused[rejected.name] = rejected.reason
+            refused[rejected.name] = (rejected.reason, receipt_v1.digest_of(message.payload))
             if len(refused) > REFUSED_IN_RECEIPT:
                 refused.popitem(last=False)
 
@@ -277,8 +278,9 @@ class Consumer:
                 for epoch, ledger in held.items()
                 if epoch in recent
             },
-            [(*name, reason) for name, reason in self._refused[gateway].items()],
+            [(*name, reason) for name, (reason, _) in self._refused[gateway].items()],
             self._restored,
+            [digest for _, digest in self._refused[gateway].values()],
         )
         known = self._gateways[gateway]
         self._publish(
