@@ -31,6 +31,7 @@ from api.console import (
     signin,
     try_pages,
     tuning_pages,
+    week_pages,
 )
 from api.console.language import Words
 from api.console.pages import page, words_of
@@ -51,7 +52,7 @@ MOST_BODY_BYTES = 8 << 20  # an EPCIS document of some ten thousand events
 FORMS_OF_LISTS = frozenset({"/lots", "/probes", "/signin", "/silences", "/drills", "/people"})
 PAGES = (
     assets, signin, live, now, places, setup_pages, duty_pages, people_pages, alarm_pages,
-    explain_pages, try_pages, tuning_pages, lot_pages, pipeline_pages, probe_pages,
+    explain_pages, try_pages, tuning_pages, week_pages, lot_pages, pipeline_pages, probe_pages,
     reference_pages,
 )  # fmt: skip
 

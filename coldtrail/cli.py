@@ -441,6 +441,43 @@ def tuning(
         raise Failed(str(error)) from error
 
 
+report = App(name="report", help="What a span of time was like, for whoever answers for it.")
+app.command(report)
+
+
+@report.command(name="week")
+def report_week(
+    week: str | None = None,
+    /,
+    *,
+    data: Data = HERE,
+    lang: Literal["zh", "en"] = "en",
+    as_json: Annotated[bool, Parameter("--json", negative="")] = False,
+) -> None:
+    """Maintenance, silences, unanswered drills, open cases, calibrations due, rules to reconsider.
+
+    Nothing is written; `up` may run or not. Plain text, fit for a mail by cron.
+
+    Parameters
+    ----------
+    week
+        YYYY-Www, local time, like 2026-W22; the last whole one when left out.
+    lang
+        Of the words.
+    as_json
+        Everything, as `GET /api/v1/reports/week` has it.
+    """
+    from coldtrail.explain import Unanswerable
+    from coldtrail.report import report as weekly
+
+    try:
+        weekly(settings.load(data), week, lang, as_text=not as_json)
+    except ValueError as error:
+        raise Failed(f"week: {error}", 2) from error
+    except Unanswerable as error:
+        raise Failed(str(error)) from error
+
+
 quarantine = App(name="quarantine", help="Messages that were not admitted, with their reasons.")
 app.command(quarantine)
 

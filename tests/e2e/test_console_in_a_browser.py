@@ -18,7 +18,8 @@ AIR = "ieee:00158d000berry0"
 CONSOLE = ("/", "/rooms/berry", "/rooms/leaf?span=14d", "/sites/liu", "/alarms", "/cases",
            "/silences", "/drills", "/people", "/rooms/berry/ladder", "/lots",
            "/lots/lot-berry", "/probes", f"/probes/one?probe={AIR}", "/pipeline", "/rooms/berry/explain",
-           "/rooms/meat/try?days=30&profile=MT&limit_c:WARN_HIGH=3&interval_s=300", "/tuning")  # fmt: skip
+           "/rooms/meat/try?days=30&profile=MT&limit_c:WARN_HIGH=3&interval_s=300", "/tuning",
+           "/reports/week?week=2026-W23")  # fmt: skip
 WIDTHS = {"phone": (360, 740), "desk": (1280, 900)}
 
 
