@@ -13,7 +13,6 @@ from typing import Any
 import apsw
 
 from domain.reading import NOT_VALID, Columns, GatewayId, ProbeId, Series
-from store.errors import Full
 from store.ports import (
     Arrival,
     ArrivalNo,
@@ -86,10 +85,7 @@ class SqliteReader:
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows at once, so that the read transaction ends with the call."""
         with self._one_at_a_time:
-            try:
-                return self._db.execute(sql, tuple(values)).fetchall()
-            except (apsw.FullError, apsw.IOError) as error:
-                raise Full(f"no room on the disk beside the readings: {error}") from error
+            return self._db.execute(sql, tuple(values)).fetchall()
 
     # -- series ---------------------------------------------------------------------------
 
