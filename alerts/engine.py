@@ -2,7 +2,8 @@
 
 Work is coalesced per room to the journals' heads. Live readings are judged at once. What comes
 on the backlog lane re-judges a room's past at most every 30 s, and a long past in parts, between
-which the present of the other rooms has its turn. Facts, pauses, flags and the
+which the present of the other rooms has its turn. While backlogs pour in the pasts get no more
+than a share of the time: ingest needs the processor more, and more of the same past comes. Facts, pauses, flags and the
 cursor are written in one transaction; the cursor stands before whatever is yet to be judged, so
 a crash at any instant leaves nothing out.
 """
@@ -21,6 +22,7 @@ from store.records.ports import Assignment, Change, RecordsReader
 log = logging.getLogger(__name__)
 
 PAST_EVERY_MS = 30_000
+POURS_MS = 1_000  # after a backlog batch others may be close behind, of whatever room
 DRAINED_AFTER_MS = 20_000  # no backlog batch for so long: the room's past is here
 ROOMS_A_ROUND = 16
 PASTS_A_ROUND = 8
@@ -69,6 +71,7 @@ class Engine:
         self._under_way: _UnderWay | None = None
         self._past_judged_ms: dict[RoomId, int] = {}
         self._backlog_ms: dict[RoomId, int] = {}
+        self._poured_ms = -FAR_MS
         self._assigned: dict[ProbeId, list[Assignment]] = {}
         self._load()
 
@@ -134,8 +137,15 @@ class Engine:
         return any(watch.judged_at_ms is None for watch in self._watches.values())
 
     def busy(self, now_ms: int) -> bool:
-        """``follow`` has something to do at once: it stopped early so that others get a turn."""
+        """``follow`` has something to do: it stopped early so that others get a turn."""
         return self._under_way is not None or any(self._due(now_ms))
+
+    def hurries(self, now_ms: int) -> bool:
+        """``busy`` with what does not wait for the next look: a present, or a past while no
+        backlog pours in."""
+        present, past = self._due(now_ms)
+        pours = now_ms - self._poured_ms < POURS_MS
+        return bool(present) or (not pours and (self._under_way is not None or bool(past)))
 
     def links(self, room: RoomId, now_ms: int) -> dict[Series, int]:
         """When something of each sample series that is in the room now last arrived."""
@@ -260,6 +270,7 @@ class Engine:
         self._give_up()
         for remembered in (self._past_judged_ms, self._backlog_ms):
             remembered.update({room: min(at_ms, now_ms) for room, at_ms in remembered.items()})
+        self._poured_ms = min(self._poured_ms, now_ms)
 
     def _past_is_due(self, room: RoomId, now_ms: int) -> bool:
         return now_ms - self._past_judged_ms.get(room, -FAR_MS) >= PAST_EVERY_MS
@@ -344,7 +355,7 @@ class Engine:
                 owed = self._owe(a.room, n=arrival.n - 1)
                 if arrival.backlog:
                     owed.past.append((span.first_ms, span.last_ms))
-                    self._backlog_ms[a.room] = now_ms
+                    self._backlog_ms[a.room] = self._poured_ms = now_ms
                 else:
                     owed.live = True
                     self._watches[a.room].touch(span.first_ms, span.last_ms)

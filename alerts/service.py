@@ -180,7 +180,7 @@ def _live(
                 if said + system.turn() + upkeep.turn(now_ms()):
                     told.set()
                 beat.judged()
-                if engine.busy(now_ms()):
+                if engine.hurries(now_ms()):
                     wake.set()
         finally:
             ended.set()

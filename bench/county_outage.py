@@ -53,7 +53,6 @@ LIVE_ROOMS = 50  # two probes each
 ROLES = ("broker", "api", "ingest", "alerts")
 PROFILED = ("ingest", "alerts")
 LONGEST_S = 1_800
-RESEND_S = 5.0
 
 
 def now_ms() -> int:

@@ -41,8 +41,7 @@ class Listener:
             hears = channels
             secret = token
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self._thread = Thread(target=self._server.serve_forever, name="pushes", daemon=True)
         self._thread.start()
 
@@ -54,6 +53,14 @@ class Listener:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """It is pushed again. What is printed by default would end us where the disk is full."""
+        log.warning("a push ended early", exc_info=True)  # noqa: LOG014 - called while it is handled
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -69,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, b"")
             return
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LONGEST_BODY:
+        if not length.isdecimal() or len(length) > 9 or int(length) > LONGEST_BODY:
             self._answer(413, b"")
             return
         try:

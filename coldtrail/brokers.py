@@ -14,9 +14,12 @@ from pathlib import Path
 from coldtrail.settings import Edge, Installation
 from wire import topics
 
-ANSWER_S = 5  # what was delivered and not acknowledged for so long is delivered again
+# What was delivered and not acknowledged for so long is delivered again. Longer than ingest needs
+# for as many full batches as may be on their way to it: with 2,000 and 5 s a county's backlog
+# came four times over.
+ANSWER_S = 30
+MOST_IN_FLIGHT = 500
 MOST_PAYLOAD = "2MB"  # a batch is below 640 kB
-MOST_IN_FLIGHT = 2000
 
 
 class Missing(Exception):

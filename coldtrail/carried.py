@@ -149,15 +149,15 @@ class _Sender:
             receipt = receipt_v1.decode(bytes(message.payload), self._key)
         except receipt_v1.BadReceipt:
             return  # of another key, or another's words: no proof of anything
-        refused = {(epoch, seq): reason for epoch, seq, reason in receipt.refused}
+        refused = {(one.epoch, one.seq): one for one in receipt.refusals()}
         with self._changed:
             for name in list(self._waiting):
                 epoch, seq = name
                 through, ranges = receipt.epochs.get(epoch, (0, []))
                 if seq <= through or any(low <= seq <= high for low, high in ranges):
                     self.done.batches += 1
-                elif name in refused:
-                    why = refused[name]
+                elif name in refused and refused[name].is_about(self._waiting[name]):
+                    why = refused[name].reason
                     self.done.refused[why] = self.done.refused.get(why, 0) + 1
                 else:
                     continue

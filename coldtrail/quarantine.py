@@ -11,6 +11,8 @@ import ingest.quarantine
 from coldtrail.settings import Installation
 from gateway import quarantine as gateway_quarantine
 
+LONGEST = 18  # digits; SQLite's numbers end above
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -38,7 +40,7 @@ def listed(installation: Installation, after: int, limit: int) -> Iterator[Held]
 
 def find(installation: Installation, name: str) -> Held | None:
     number = name.rpartition("/")[2]
-    if not number.isdecimal():
+    if not _is_number(number):
         return None
     after = int(number) - 1
     return next((held for held in listed(installation, after, 1) if held.name == name), None)
@@ -54,7 +56,7 @@ def retry(
     edges = {edge.gateway.id: edge for edge in installation.edges()}
     for name in names:
         gateway, _, number = name.rpartition("/")
-        if not number.isdecimal() or (gateway and gateway not in edges):
+        if not _is_number(number) or (gateway and gateway not in edges):
             raise ValueError(f"there is no message {name[:80]}")
         if gateway:
             at_gateway.setdefault(gateway, []).append(int(number))
@@ -71,3 +73,8 @@ def retry(
         installation.ingest_settings(), at_server, installation.now_ms()
     )
     return outcome, left if outcome else [*left, "ingest"]
+
+
+def _is_number(text: str) -> bool:
+    """One that an item can have."""
+    return text.isdecimal() and len(text) <= LONGEST

@@ -211,7 +211,8 @@ class Outbox:
             raise Full(f"{path} cannot be opened: {error}") from error
         self._epochs: dict[str, _Epoch] = {}
         self._waiting: dict[int, Waiting] = {}
-        self._parked: dict[tuple[str, int], str] = {}
+        self._parked: dict[tuple[str, int], str] = {}  # refused, and why
+        self._parked_ids: dict[int, tuple[str, int]] = {}
         self._unsaved = False
         self._page_size = self._pragma("page_size")
         self._last_digest = b""
@@ -622,21 +623,46 @@ class Outbox:
                     epoch.received.add(1, through)
                     for low, high in ranges:
                         epoch.received.add(low, high)
-            for name, seq, reason in receipt.refused:
-                known = self._epochs.get(name)
-                if known is not None and 0 < seq <= known.last_seq and seq not in known.received:
-                    self._parked[(name, seq)] = reason
+            taken = [id for id, (name, seq) in self._parked_ids.items() if self._has(name, seq)]
+            for id in taken:
+                del self._parked[self._parked_ids.pop(id)]
+            self._park(receipt)
             done = [
                 batch.id
                 for batch in self._waiting.values()
-                if batch.seq in by_no[batch.epoch].received
-                or (by_no[batch.epoch].name, batch.seq) in self._parked
+                if batch.seq in by_no[batch.epoch].received or batch.id in self._parked_ids
             ]
             for id in done:
                 del self._waiting[id]
                 self._reports.discard(id)
-            self._unsaved = self._unsaved or bool(done)
+            self._unsaved = self._unsaved or bool(done or taken)
             return done
+
+    def _has(self, name: str, seq: int) -> bool:
+        """The server has said so."""
+        epoch = self._epochs.get(name)
+        return epoch is not None and seq in epoch.received
+
+    def _park(self, receipt: Receipt) -> None:
+        """What waits and was refused. Not what only bears the name of other bytes: those were
+        damaged on the way, or somebody made them."""
+        refused = {(r.epoch, r.seq): r for r in receipt.refusals() if not self._has(r.epoch, r.seq)}
+        if not refused:
+            return
+        names = {epoch.no: name for name, epoch in self._epochs.items()}
+        for batch in self._waiting.values():
+            name = (names[batch.epoch], batch.seq)
+            refusal = refused.get(name)
+            if refusal is not None and refusal.is_about(self.payload(batch.id) or b""):
+                self._parked[name] = refusal.reason
+                self._parked_ids[batch.id] = name
+
+    def to_try(self, after_id: int, at_most: int) -> list[int]:
+        """Refused batches, those after this one first, oldest first; then round again."""
+        with self._lock:
+            ids = sorted(self._parked_ids)
+        later = [id for id in ids if id > after_id]
+        return [*later, *ids[: len(ids) - len(later)]][:at_most]
 
     def forget_receipts(self) -> None:
         """Everything still held waits again: for a store that is not the one that had it."""
@@ -644,6 +670,7 @@ class Outbox:
             for epoch in self._epochs.values():
                 epoch.received = Ranges()
             self._parked.clear()
+            self._parked_ids.clear()
             self._unsaved = True
             self.save()
             self._load_waiting(0)
@@ -657,7 +684,7 @@ class Outbox:
             known = Known(
                 {e.name: list(e.received) for e in self._epochs.values() if e.received},
                 [(name, seq, reason) for (name, seq), reason in self._parked.items()],
-                min(self._waiting, default=self._last_id() + 1) - 1,
+                min([*self._waiting, *self._parked_ids], default=self._last_id() + 1) - 1,
             )
             try:
                 with self._transaction():
@@ -775,6 +802,7 @@ class Outbox:
         for batch, _ in run:
             self._waiting.pop(batch.id, None)
             self._parked.pop((lost.epoch, batch.seq), None)
+            self._parked_ids.pop(batch.id, None)
         self._waiting[made.id] = made
         self._reports.add(made.id)
         self._unsaved = True
@@ -868,6 +896,9 @@ class Outbox:
             self._last_digest = digest(last[2])
         self._parked = {(name, seq): reason for name, seq, reason in known.refused}
         self._load_waiting(known.below)
+        if len(self._parked_ids) < len(self._parked):  # of before, when only those were below
+            self._load_waiting(0)
+            self._parked = {name: self._parked[name] for name in self._parked_ids.values()}
         self._pending = sum(
             len(columns)
             for (body,) in self._db.execute("SELECT body FROM incoming")
@@ -908,6 +939,7 @@ class Outbox:
         by_no = {epoch.no: epoch for epoch in self._epochs.values()}
         self._waiting.clear()
         self._reports.clear()
+        self._parked_ids.clear()
         for row in self._db.execute(
             "SELECT id, epoch, seq, cut_at_ms, oldest_ms, newest_ms, readings, size FROM batch"
             " WHERE id > ? ORDER BY id",
@@ -915,7 +947,11 @@ class Outbox:
         ):
             batch = Waiting(*row)
             epoch = by_no[batch.epoch]
-            if batch.seq not in epoch.received and (epoch.name, batch.seq) not in self._parked:
+            if batch.seq in epoch.received:
+                continue
+            if (epoch.name, batch.seq) in self._parked:
+                self._parked_ids[batch.id] = (epoch.name, batch.seq)
+            else:
                 self._waiting[batch.id] = batch
                 if not batch.readings:
                     self._reports.add(batch.id)

@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 
 WISHES = ".retry"  # folder beside the outbox, one empty file an id
+MOST = 1 << 63  # no number of SQLite's is larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def take_wishes(outbox_path: Path) -> list[int]:
         return []
     taken = []
     for wish_ in sorted(folder.iterdir()):
-        if wish_.name.isdecimal():
+        if wish_.name.isdecimal() and int(wish_.name) < MOST:
             taken.append(int(wish_.name))
         wish_.unlink(missing_ok=True)
     return taken

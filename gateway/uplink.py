@@ -45,6 +45,8 @@ CUTS_A_STATUS = 5  # on a metered link, where batches are rare, a status must be
 SAVE_EVERY_S = 30.0
 EVICT_EVERY_S = 3_600.0
 HELLO_EVERY_S = 2.0
+TRY_REFUSED_S = 600.0
+MOST_TRIED = 50  # at once
 RATE_OVER_S = 600.0
 FILL_EVERY_S = 30.0
 
@@ -150,6 +152,9 @@ class Uplink:
         self._evict_at_s = monotonic()
         self._was_full = False
         self._receipt_refused = ""
+        self._try_at_s = monotonic()
+        self._try_many = 1
+        self._tried = 0  # the last of the refused batches that went again
         self._unkept: bytes | None = None  # a config that found no room on the disk
         self._answered_s = monotonic()
         self._fill_at_s = 0.0
@@ -259,7 +264,21 @@ class Uplink:
         settings = self._settings
         self._fill(client, True, settings.window_bytes_live, at_s)
         self._fill(client, False, settings.window_bytes_backlog, at_s)
+        self._try_refused(client, at_s)
         return True
+
+    def _try_refused(self, client: mqtt.Client, at_s: float) -> None:
+        """Why the server refused may be mended: one of those goes again now and then, and once it
+        is taken the others do."""
+        if at_s < self._try_at_s:
+            return
+        self._try_at_s = at_s + TRY_REFUSED_S * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
+        many, self._try_many = self._try_many, 1
+        for id in self._outbox.to_try(self._tried, many):
+            payload = self._outbox.payload(id)
+            if payload is not None:
+                client.publish(self._topic["backlog"], payload, 1)
+            self._tried = id
 
     def _fill(self, client: mqtt.Client, live: bool, window: int, at_s: float) -> None:
         room = window - sum(f.size for f in self._in_flight.values() if f.live is live)
@@ -294,6 +313,7 @@ class Uplink:
         except OSError as error:  # no room to remember whose it is: not counted before that
             log.warning("the server's store is not remembered", extra={"error": str(error)})
             return
+        refused = self._outbox.refused()
         try:
             done = self._outbox.apply(receipt)
         except Impossible as error:
@@ -305,6 +325,10 @@ class Uplink:
         for id in done:
             self._in_flight.pop(id, None)
             self._attempts.pop(id, None)
+        if refused != (now := self._outbox.refused()):
+            self._status_at_s = 0.0
+            if refused.keys() - now.keys():  # taken after all
+                self._try_many, self._try_at_s = MOST_TRIED, 0.0
 
     def _refuse_receipt(self, why: str) -> None:
         """People hear of it at once, and that it is over."""
@@ -365,6 +389,7 @@ class Uplink:
         self._hello_at_s = monotonic()
         self._in_flight.clear()
         self._attempts.clear()
+        self._try_at_s = 0.0
         self._status_at_s = 0.0  # first of all the time here, by which the server checks its own
 
     # ---- about itself ------------------------------------------------------------------

@@ -6,7 +6,7 @@ the gateway's arithmetic, and nothing here reads a clock.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -47,11 +47,20 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """The bytes of a batch that is on disk; its body was not looked at again."""
+
+    id: BatchId
+    kid: str
+    after: tuple[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Quarantined whole. ``source`` is the gateway of the topic, or the topic itself.
 
     ``name`` is the (epoch, seq) that the bytes claim, for the receipt; with a wrong tag it
-    is only a claim, and at worst parks a batch of the gateway that made it.
+    is only a claim, so the receipt names the bytes as well.
     """
 
     source: str
@@ -82,8 +91,14 @@ _rows_encoder = msgspec.json.Encoder()
 _rows_decoder = msgspec.json.Decoder(BadRows)
 
 
-def admit(topic: str, payload: bytes, gateways: Mapping[str, Gateway]) -> Admitted | Rejected:
-    """What becomes of one message on a batch topic."""
+def admit(
+    topic: str,
+    payload: bytes,
+    gateways: Mapping[str, Gateway],
+    holds: Callable[[BatchId, bytes], bool] = lambda _id, _digest: False,
+) -> Admitted | Repeated | Rejected:
+    """What becomes of one message on a batch topic. ``holds`` says whether these bytes are on disk
+    under this name: a storm of what was sent before costs its tags, not its readings."""
     parsed = topics.parse(topic)
     if parsed is None or parsed.kind != "batch":
         return Rejected(topic[:128], "not a topic of ours", security=True)
@@ -104,6 +119,9 @@ def admit(topic: str, payload: bytes, gateways: Mapping[str, Gateway]) -> Admitt
     id_ = BatchId(GatewayId(header.gw), header.epoch, header.seq)
     if not header.epoch.isprintable():
         return Rejected(gateway.id, "epoch is not printable", security=False, name=name)
+    sha = digest(payload)
+    if holds(id_, sha):
+        return Repeated(id_, header.kid, header.after)
     if header.kind == "tombstone":
         try:
             tombstone_v1.decode(body)
@@ -117,16 +135,14 @@ def admit(topic: str, payload: bytes, gateways: Mapping[str, Gateway]) -> Admitt
             return Rejected(gateway.id, error.reason, security=False, name=name)
     boot = _boot(header)
     if header.kind != "readings":
-        batch = AdmittedBatch(
-            id_, digest(payload), header.kind, [], header.cut_at_ms, body, *boot, waits_for
-        )
+        batch = AdmittedBatch(id_, sha, header.kind, [], header.cut_at_ms, body, *boot, waits_for)
         return Admitted(batch, header.kid, header.clock.trusted, after=header.after)
     try:
         rows = unpack_readings(body)
     except BadBatch as error:
         return Rejected(gateway.id, error.reason, security=False, name=name)
     good, bad = sift(rows, _trusted_now(header))
-    batch = AdmittedBatch(id_, digest(payload), header.kind, good, header.cut_at_ms, b"", *boot)
+    batch = AdmittedBatch(id_, sha, header.kind, good, header.cut_at_ms, b"", *boot)
     return Admitted(batch, header.kid, header.clock.trusted, tuple(bad), header.after)
 
 
@@ -173,6 +189,13 @@ def keep_rows(outcome: Admitted) -> bytes:
     id_, cut_at_ms = outcome.batch.id, outcome.batch.cut_at_ms
     return _rows_encoder.encode(
         BadRows(id_.gateway, id_.epoch, id_.seq, cut_at_ms, outcome.trusted, list(outcome.bad))
+    )
+
+
+def keep_rest(payload: bytes, bad: Sequence[BadRow]) -> bytes:
+    """Of what ``keep_rows`` made, only what still may not enter, with the reasons of now."""
+    return _rows_encoder.encode(
+        msgspec.structs.replace(_rows_decoder.decode(payload), rows=list(bad))
     )
 
 

@@ -13,7 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from domain.reading import GatewayId
 from domain.server_clock import Heard, judge
 from domain.system_alarm import SERVER
-from ingest.admit import Admitted, Gateway, Rejected, admit, date, keep_rows, readmit_rows
+from ingest.admit import (
+    Admitted,
+    Gateway,
+    Rejected,
+    Repeated,
+    admit,
+    date,
+    keep_rest,
+    keep_rows,
+    readmit_rows,
+)
 from ingest.inbox import Lane, Message
 from ingest.twins import Twins
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
@@ -63,7 +73,8 @@ class Consumer:
         self._twins = Twins()
         self._twins_held: set[str] = set()  # whose proof is kept: once a life of this process
         self._unfit: dict[str, deque[int]] = {}  # source: when, the last of them
-        self._refused: dict[str, OrderedDict[tuple[str, int], str]] = {
+        # Of each gateway: the name that bytes claimed, why they were refused, what names them.
+        self._refused: dict[str, OrderedDict[tuple[str, int], tuple[str, str]]] = {
             id_: OrderedDict() for id_ in self._gateways
         }
 
@@ -94,26 +105,38 @@ class Consumer:
             message.acknowledge()
 
     def retry(self, held: Quarantined) -> str | None:
-        """Put a quarantined item to the checks again; None when it was stored, else why not."""
+        """Put a quarantined item to the checks again; None when all of it was stored, else why
+        not. Of its readings those that may not enter stay held, as an item of their own."""
         name = BatchId(RETRIED, self._store.store_id, held.id)
-        outcome = readmit_rows(held.payload, name) or admit(
-            held.topic, held.payload, self._gateways
-        )
+        rows = readmit_rows(held.payload, name)
+        outcome = rows or admit(held.topic, held.payload, self._gateways, self._store.holds)
         if isinstance(outcome, Rejected):
             return outcome.reason
-        if outcome.bad and outcome.batch.id == name:
-            return outcome.bad[0][-1]
+        if isinstance(outcome, Repeated):  # its gateway has sent it again meanwhile
+            self._store.quarantine_retried(held.id)
+            return None
+        why_not = outcome.bad[0][-1] if outcome.bad else None
+        whole = True
+        if why_not is not None:
+            if rows is not None and not outcome.batch.rows:
+                return why_not
+            rest = keep_rest(held.payload, outcome.bad) if rows else keep_rows(outcome)
+            whole = self._store.quarantine(
+                held.source, held.topic, _of_rows(outcome), rest, self._now_ms()
+            )
         lane = topics.parse(held.topic)
         live = lane is not None and lane.lane == "live"
         written = self._store.write([outcome.batch], self._now_ms(), backlog=not live)
         if written.refused:
             return written.refused[0][1]
-        self._store.quarantine_retried(held.id)
+        if whole:  # else there was no room for the rest, which is still in what is held
+            self._store.quarantine_retried(held.id)
+        self.date_what_can_be()
         gateway = outcome.batch.id.gateway
         if gateway in self._gateways:
-            self._accepted(outcome)
+            self._accepted(outcome.batch.id, outcome.kid)
             self.send_receipt(gateway)
-        return None
+        return why_not
 
     # -- batches --------------------------------------------------------------------------
 
@@ -122,15 +145,20 @@ class Consumer:
         touched: dict[str, None] = {}
         group: dict[BatchId, tuple[AdmittedBatch, Message]] = {}
         for message in messages:
-            outcome = admit(message.topic, message.payload, self._gateways)
+            outcome = admit(message.topic, message.payload, self._gateways, self._store.holds)
             if isinstance(outcome, Rejected):
                 self._reject(message, outcome)
                 if outcome.source in self._gateways:
                     touched[outcome.source] = None
                 continue
+            id_ = outcome.id if isinstance(outcome, Repeated) else outcome.batch.id
+            self._watch_for_twins(message, id_, outcome.after)
+            if isinstance(outcome, Repeated):
+                touched[id_.gateway] = None
+                self._accepted(id_, outcome.kid)
+                continue
             if outcome.bad:
                 self._hold_rows(message.topic, outcome)
-            self._watch_for_twins(message, outcome)
             batch = outcome.batch
             touched[batch.id.gateway] = None
             namesake = group.get(batch.id)
@@ -138,7 +166,7 @@ class Consumer:
                 self._write(lane, group)  # so that the one refused is the one that came second
                 group = {}
             group[batch.id] = (batch, message)
-            self._accepted(outcome)
+            self._accepted(id_, outcome.kid)
         self._write(lane, group)
         return list(touched)
 
@@ -164,9 +192,8 @@ class Consumer:
             name = (id_.epoch, id_.seq)
             self._reject(group[id_][1], Rejected(id_.gateway, reason, security=True, name=name))
 
-    def _accepted(self, outcome: Admitted) -> None:
-        id_ = outcome.batch.id
-        self._kid[id_.gateway] = outcome.kid
+    def _accepted(self, id_: BatchId, kid: str) -> None:
+        self._kid[id_.gateway] = kid
         self._refused[id_.gateway].pop((id_.epoch, id_.seq), None)
         recent = self._recent[id_.gateway]
         recent[id_.epoch] = None
@@ -174,11 +201,12 @@ class Consumer:
         if len(recent) > EPOCHS_IN_RECEIPT:
             recent.popitem(last=False)
 
-    def _watch_for_twins(self, message: Message, outcome: Admitted) -> None:
+    def _watch_for_twins(
+        self, message: Message, id_: BatchId, after: tuple[str, int] | None
+    ) -> None:
         """The batch is stored all the same; its bytes are kept as evidence as well."""
-        id_ = outcome.batch.id
-        held = self._store.ledger(id_.gateway) if outcome.after is not None else {}
-        why = self._twins.betray(id_, outcome.after, held)
+        held = self._store.ledger(id_.gateway) if after is not None else {}
+        why = self._twins.betray(id_, after, held)
         if why is not None:
             self._betrayed(id_.gateway, message, why)
 
@@ -193,8 +221,7 @@ class Consumer:
         log.error("duplicate gateway", extra={"gateway": gateway, "reason": why})
 
     def _hold_rows(self, topic: str, outcome: Admitted) -> None:
-        reason = f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"
-        source = outcome.batch.id.gateway
+        reason, source = _of_rows(outcome), outcome.batch.id.gateway
         self._store.quarantine(source, topic, reason, keep_rows(outcome), self._now_ms())
         log.warning("readings quarantined", extra={"gateway": source, "reason": reason})
         self._count_unfit(source, reason)
@@ -216,7 +243,7 @@ class Consumer:
         self._count_unfit(rejected.source, rejected.reason)
         refused = self._refused.get(rejected.source)
         if refused is not None and rejected.name is not None:
-            refused[rejected.name] = rejected.reason
+            refused[rejected.name] = (rejected.reason, receipt_v1.digest_of(message.payload))
             if len(refused) > REFUSED_IN_RECEIPT:
                 refused.popitem(last=False)
 
@@ -251,8 +278,9 @@ class Consumer:
                 for epoch, ledger in held.items()
                 if epoch in recent
             },
-            [(*name, reason) for name, reason in self._refused[gateway].items()],
+            [(*name, reason) for name, (reason, _) in self._refused[gateway].items()],
             self._restored,
+            [digest for _, digest in self._refused[gateway].values()],
         )
         known = self._gateways[gateway]
         self._publish(
@@ -290,6 +318,10 @@ class Consumer:
                 if why is not None:
                     self._betrayed(GatewayId(known.id), message, why)
             self._store.put_status(GatewayId(known.id), message.payload, self._now_ms())
+
+
+def _of_rows(outcome: Admitted) -> str:
+    return f"{len(outcome.bad)} readings: {outcome.bad[0][-1]}"
 
 
 def _monotonic_ms() -> int:

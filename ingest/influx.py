@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import OperationalError
 
 from domain.quantity import QUANTITIES
 from domain.reading import Columns, ProbeId, Quality, Series
@@ -34,7 +35,8 @@ from ingest.line_protocol import ALARM, Prefixes, alarm_line, lines
 from ingest.pipeline_points import points
 from ingest.placement import UNASSIGNED, Placement, moved, pieces, placement
 from ingest.settings import InfluxSettings
-from store.errors import NotReady
+from store.engine import may_pass
+from store.errors import Full, NotReady
 from store.facts_ports import FactsReader, StoredFact
 from store.ports import Arrival
 from store.system_alarms import Board
@@ -383,7 +385,8 @@ def _cut(columns: Columns, from_ms: int, to_ms: int) -> Columns:
 
 
 def run(settings: InfluxSettings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
-    """Until ``stop`` is set; without a URL it has nothing to do but wait."""
+    """Until ``stop`` is set; without a URL it has nothing to do but wait. What it follows may be
+    held by somebody, or its disk be full: then all is let go of, and opened anew."""
     if not settings.url:
         stop.wait()
         return
@@ -394,10 +397,18 @@ def run(settings: InfluxSettings, *, now_ms: Callable[[], int], stop: threading.
                 board.say("PART_WAITS", ABOUT, on=False)
                 with closing(follower(settings, connect(settings), followed, now_ms)) as one:
                     follow(one, stop, board, lambda: connect(settings))
-        except NotReady as error:
-            log.info("waits for a file", extra={"reason": str(error)})
-            board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
-            stop.wait(POLL_S)
+        except (NotReady, Full) as error:
+            _wait(str(error), board, stop)
+        except OperationalError as error:
+            if not may_pass(error.orig):
+                raise
+            _wait(str(error.orig), board, stop)
+
+
+def _wait(why: str, board: Board, stop: threading.Event) -> None:
+    log.info("waits for a file", extra={"reason": why})
+    board.say("PART_WAITS", ABOUT, on=True, detail=why)
+    stop.wait(POLL_S)
 
 
 WHY: Mapping[type[Unavailable], str] = {NoRights: "INFLUX_TOKEN", NoBucket: "INFLUX_BUCKET"}

@@ -15,6 +15,7 @@ from store.errors import AlreadyOpen
 from store.ports import Quarantined, ReadingStore
 
 WISHES = ".retry"  # folder beside readings.db, one empty file an id
+MOST = 1 << 63  # no number of SQLite's is larger
 
 
 def listed(readings_path: str, after_id: int = 0, limit: int = 100) -> list[Quarantined]:
@@ -73,7 +74,7 @@ def fulfil(folder: Path, store: ReadingStore, consumer: Consumer) -> dict[int, s
 
 
 def _again(store: ReadingStore, consumer: Consumer, id_: int) -> str | None:
-    found = store.quarantined(id_ - 1, 1)
+    found = store.quarantined(id_ - 1, 1) if id_ < MOST else []
     if not found or found[0].id != id_:
         return "there is no such item"
     if found[0].state != "held":

@@ -100,3 +100,8 @@ def reader_engine(path: Path) -> Engine:
     """Never changes a row. Opened for writing all the same: after a crash of the writer,
     the first to read must be able to roll the left-over journal back."""
     return _engine(path, mode="rw", begin="BEGIN", query_only=True)
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """A full disk, or somebody who holds the file: nothing is wrong with it, or with us."""
+    return isinstance(error, sqlite3.Error) and (is_full(error) or "locked" in str(error))

@@ -103,6 +103,9 @@ class MemoryStore:
             refused,
         )
 
+    def holds(self, batch: BatchId, digest: bytes) -> bool:
+        return self._digests.get(batch) == digest
+
     def date(
         self, batch: BatchId, rows: Sequence[tuple[Series, Columns]], stored_at_ms: int
     ) -> Written:

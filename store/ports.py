@@ -225,6 +225,11 @@ class ReadingStore(ReadingReader, Protocol):
         self, batches: Sequence[AdmittedBatch], stored_at_ms: int, *, backlog: bool = False
     ) -> Written: ...
 
+    def holds(self, batch: BatchId, digest: bytes) -> bool:
+        """These very bytes are on disk under this name: ``write`` would name the batch as
+        repeated."""
+        ...
+
     def date(
         self, batch: BatchId, rows: Sequence[tuple[Series, Columns]], stored_at_ms: int
     ) -> Written:

@@ -7,7 +7,7 @@ one that comes again does no harm.
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -33,9 +33,10 @@ class BadReceipt(Exception):
 class Receipt:
     """``epochs``: epoch to (everything up to here, further ranges with both ends inside).
 
-    ``refused``: (epoch, seq, reason) of batches that the server will never store as sent.
-    ``n`` is the arrival up to which the receipt speaks. ``restored``: how the store came to be,
-    oldest first, where it was put back from a backup.
+    ``refused``: (epoch, seq, reason) of batches that the server will not store as sent, and
+    ``digests`` what names the bytes that were refused, in the same order: a name in bytes that
+    nobody has vouched for is only a claim. ``n`` is the arrival up to which the receipt speaks.
+    ``restored``: how the store came to be, oldest first, where it was put back from a backup.
     """
 
     store: str
@@ -43,6 +44,24 @@ class Receipt:
     epochs: dict[str, tuple[int, list[tuple[int, int]]]] = field(default_factory=dict)
     refused: list[tuple[str, int, str]] = field(default_factory=list)
     restored: Sequence[Restored] = ()
+    digests: list[str] = field(default_factory=list)
+
+    def refusals(self) -> Iterator["Refusal"]:
+        digests = [*self.digests, *[""] * len(self.refused)]
+        for (epoch, seq, reason), digest in zip(self.refused, digests, strict=False):
+            yield Refusal(epoch, seq, reason, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    epoch: str
+    seq: int
+    reason: str
+    digest: str  # of the bytes; empty from a server that does not say
+
+    def is_about(self, payload: bytes) -> bool:
+        """These bytes were refused, not others that bear their name."""
+        return not self.digest or self.digest == digest_of(payload)
 
 
 class _Epoch(msgspec.Struct, frozen=True):
@@ -57,6 +76,7 @@ class _Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     epochs: dict[str, _Epoch]
     refused: list[tuple[str, int, str]]
     restored: tuple[Restored, ...] = ()
+    digests: list[str] = []
 
 
 _encoder = msgspec.json.Encoder()
@@ -67,7 +87,7 @@ def encode(receipt: Receipt, key: bytes) -> bytes:
     epochs = {e: _Epoch(through, ranges) for e, (through, ranges) in receipt.epochs.items()}
     restored = tuple(receipt.restored[-MAX_RECORDS:])
     said = _encoder.encode(
-        _Receipt(1, receipt.store, receipt.n, epochs, receipt.refused, restored)
+        _Receipt(1, receipt.store, receipt.n, epochs, receipt.refused, restored, receipt.digests)
     )[:-1]
     return said + _MAC_OPEN + _mac(said, key) + _MAC_CLOSE
 
@@ -97,7 +117,13 @@ def decode(payload: bytes, key: bytes) -> Receipt:
         {epoch: (entry.through, entry.ranges) for epoch, entry in parsed.epochs.items()},
         parsed.refused,
         parsed.restored,
+        parsed.digests,
     )
+
+
+def digest_of(payload: bytes) -> str:
+    """Names the bytes of a batch, as refusals do: half of its SHA-256."""
+    return hashlib.sha256(payload).hexdigest()[:32]
 
 
 def _mac(said: bytes, key: bytes) -> bytes:

@@ -5,12 +5,14 @@ import socket
 import socketserver
 import struct
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from secrets import compare_digest
 
 from coldtrail.sms_centre import pdu
 from coldtrail.sms_centre.memory import Memory, Outbound
 from coldtrail.sms_centre.pdu import Pdu, Wrong
+from store.errors import Full
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,15 @@ class SmppServer(socketserver.ThreadingTCPServer):
         self.memory = memory
         self._links: set[Link] = set()
         self._links_lock = threading.Lock()
+        self._closing = False
         super().__init__(("127.0.0.1", port), Link)
 
     def add(self, link: "Link") -> None:
         with self._links_lock:
             self._links.add(link)
+            late = self._closing
+        if late:
+            link.shut()
 
     def remove(self, link: "Link") -> None:
         with self._links_lock:
@@ -42,10 +48,16 @@ class SmppServer(socketserver.ThreadingTCPServer):
 
     def server_close(self) -> None:
         with self._links_lock:
+            self._closing = True
             links = list(self._links)
         for link in links:
             link.shut()
         super().server_close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A mistake in one link is that link's end; what is printed by default would end us where
+        the disk is full."""
+        log.error("a link ended by a mistake", exc_info=True)  # noqa: LOG014 - called while it is handled
 
 
 class Link(socketserver.BaseRequestHandler):
@@ -74,7 +86,8 @@ class Link(socketserver.BaseRequestHandler):
                 self._take(Pdu(command, status, sequence, body))
         except Wrong as error:
             log.warning("frame refused", extra={"why": str(error)})
-            self._send(Pdu(pdu.GENERIC_NACK, error.status, 0))
+            with suppress(OSError):
+                self._send(Pdu(pdu.GENERIC_NACK, error.status, 0))
         except OSError:
             return  # the client is gone
 
@@ -134,7 +147,11 @@ class Link(socketserver.BaseRequestHandler):
     def _submit(self, body: bytes) -> bytes:
         if self._bound not in (pdu.BIND_TRANSMITTER, pdu.BIND_TRANSCEIVER):
             raise Wrong(pdu.WRONG_BIND_STATE, "not bound to send")
-        return f"{self.server.memory.accept(pdu.submit(body))}\0".encode()
+        part = pdu.submit(body)
+        try:
+            return f"{self.server.memory.accept(part)}\0".encode()
+        except Full as error:
+            raise Wrong(pdu.QUEUE_FULL, str(error)) from error
 
     def _start_handing_on(self) -> None:
         if self._bound in (pdu.BIND_RECEIVER, pdu.BIND_TRANSCEIVER):
@@ -167,7 +184,21 @@ class Link(socketserver.BaseRequestHandler):
                 continue
             if status != pdu.OK:
                 log.error("the client refused for good", extra={"status": status})
-            memory.taken(waiting)
+            self._write_down(waiting)
+
+    def _write_down(self, taken: Outbound) -> None:
+        """It is not handed on again before that; on the next link it is, under its name."""
+        said = False
+        while not self._ended.is_set():
+            try:
+                self.server.memory.taken(taken)
+            except Full as error:
+                if not said:
+                    log.warning("not written down that it was taken", extra={"why": str(error)})
+                said = True
+                self._ended.wait(AGAIN_S)
+            else:
+                return
 
     def _answer(self, sequence: int) -> int | None:
         with self._answered:

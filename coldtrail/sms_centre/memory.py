@@ -1,7 +1,8 @@
 """What the SMS centre has accepted, on disk before it says so."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import apsw
 
 from coldtrail.sms_centre.pdu import Submit
+from store.errors import Full
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -53,16 +55,17 @@ class Outbound:
 
 
 class Memory:
-    """Threads may share it. ``changed`` is notified after each write."""
+    """Threads may share it. ``changed`` is notified after each write. ``Full`` from one that found
+    no room: nothing of it was kept."""
 
     def __init__(self, path: Path, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._lock = threading.RLock()
         self.changed = threading.Condition(self._lock)
-        self._db = apsw.Connection(str(path))
-        self._db.set_busy_timeout(5000)
-        self._db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-        self._db.execute(SCHEMA)
+        try:
+            self._db = _open(path)
+        except (apsw.FullError, apsw.IOError, apsw.CantOpenError) as error:
+            raise Full(f"{path} cannot be opened: {error}") from error
         self._revision = 1
 
     def close(self) -> None:
@@ -82,7 +85,7 @@ class Memory:
             return int(known) if known is not None else self._add(part)
 
     def _add(self, part: Submit) -> int:
-        with self._db:
+        with self._transaction():
             message = self._message_for(part)
             self._db.execute(
                 "INSERT INTO part (key, message, place, text, receipt) VALUES (?, ?, ?, ?, ?)",
@@ -94,7 +97,7 @@ class Memory:
 
     def type_reply(self, phone: str, text: str) -> None:
         """A person answers the number that last wrote to them."""
-        with self._lock, self._db:
+        with self._lock, self._transaction():
             number = self._one(
                 "SELECT number FROM message WHERE phone = ? AND NOT mine ORDER BY id DESC LIMIT 1",
                 phone,
@@ -125,7 +128,7 @@ class Memory:
 
     def taken(self, outbound: Outbound) -> None:
         """The client has answered it: not handed on again."""
-        with self._lock, self._db:
+        with self._lock, self._transaction():
             if outbound.receipt:
                 self._db.execute("UPDATE part SET receipt = 2 WHERE id = ?", (outbound.id,))
             else:
@@ -169,6 +172,20 @@ class Memory:
                 shown.append(Shown(id, bool(mine), text, at_ms, bool(handed_on)))
         return shown
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Whole or not at all. On a full disk SQLite may have rolled back by itself."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, (apsw.FullError, apsw.IOError)):
+                raise Full("no room on the disk") from error
+            raise
+
     def _message_for(self, part: Submit) -> int:
         """As a phone joins parts: same sender, reference and total, and this place is free."""
         if part.reference is not None:
@@ -195,3 +212,11 @@ class Memory:
     def _touch(self) -> None:
         self._revision += 1
         self.changed.notify_all()
+
+
+def _open(path: Path) -> apsw.Connection:
+    db = apsw.Connection(str(path))
+    db.set_busy_timeout(5000)
+    db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+    db.execute(SCHEMA)
+    return db

@@ -13,10 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
 
 from coldtrail.sms_centre.memory import Memory, Shown
+from store.errors import Full
 
 log = logging.getLogger(__name__)
 
-MOST_REPLY = 70  # one part
+MOST_REPLY = 70  # one part: 16-bit units, of which an emoji takes two
 MOST_FORM = 4096
 
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -115,6 +116,10 @@ class PhoneServer(ThreadingHTTPServer):
         self.zone = timezone(utc_offset)
         super().__init__(("127.0.0.1", port), Phone)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """That request alone; what is printed by default would end us where the disk is full."""
+        log.warning("a request ended early", exc_info=True)  # noqa: LOG014 - called while it is handled
+
 
 class Phone(BaseHTTPRequestHandler):
     server: PhoneServer
@@ -147,10 +152,14 @@ class Phone(BaseHTTPRequestHandler):
         phone = form.get("phone", [""])[0].strip("+ ")
         text = form.get("text", [""])[0].strip()
         known = {p for p, _ in self.server.memory.phones()}
-        if phone not in known or not 0 < len(text) <= MOST_REPLY:
+        if phone not in known or not 0 < len(text.encode("utf-16-be")) // 2 <= MOST_REPLY:
             self._answer(HTTPStatus.BAD_REQUEST, f"a known phone, and 1 to {MOST_REPLY} characters")
             return
-        self.server.memory.type_reply(phone, text)
+        try:
+            self.server.memory.type_reply(phone, text)
+        except Full as error:
+            self._answer(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
+            return
         self.send_response(HTTPStatus.SEE_OTHER)
         self.send_header("Location", f"/?phone={quote(phone)}")
         self.send_header("Content-Length", "0")

@@ -11,8 +11,11 @@ import msgspec
 from coldtrail.sms_centre.link import SmppServer
 from coldtrail.sms_centre.memory import Memory
 from coldtrail.sms_centre.page import PhoneServer
+from store.errors import Full
 
 log = logging.getLogger(__name__)
+
+FULL_PAUSE_S = 2.0
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +31,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
-    memory = Memory(Path(settings.path), now_ms)
+    memory = _opened(Path(settings.path), now_ms, stop)
+    if memory is None:
+        return
     password = Path(settings.password_file).read_text().strip()
     names = {phone.lstrip("+"): name for phone, name in settings.names.items()}
     zone = timedelta(minutes=settings.utc_offset_min)
@@ -56,3 +61,17 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
                 thread.join()
     finally:
         memory.close()
+
+
+def _opened(path: Path, now_ms: Callable[[], int], stop: threading.Event) -> Memory | None:
+    """As soon as there is room for it; None when ``stop`` comes first."""
+    said = False
+    while not stop.is_set():
+        try:
+            return Memory(path, now_ms)
+        except Full as error:
+            if not said:
+                log.error("disk full: no text is taken", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
+            said = True
+            stop.wait(FULL_PAUSE_S)
+    return None

@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 
 from domain.reading import NOT_VALID, Columns, GatewayId, ProbeId, Series
+from store.errors import Full
 from store.ports import (
     Arrival,
     ArrivalNo,
@@ -85,7 +86,10 @@ class SqliteReader:
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows at once, so that the read transaction ends with the call."""
         with self._one_at_a_time:
-            return self._db.execute(sql, tuple(values)).fetchall()
+            try:
+                return self._db.execute(sql, tuple(values)).fetchall()
+            except (apsw.FullError, apsw.IOError) as error:
+                raise Full(f"no room on the disk beside the readings: {error}") from error
 
     # -- series ---------------------------------------------------------------------------
 

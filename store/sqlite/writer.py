@@ -152,6 +152,10 @@ class SqliteStore(SqliteReader):
             group.refused,
         )
 
+    def holds(self, batch: BatchId, digest: bytes) -> bool:
+        with self._one_at_a_time:
+            return self._ledger.digest(batch) == digest
+
     def date(
         self, batch: BatchId, rows: Sequence[tuple[Series, Columns]], stored_at_ms: int
     ) -> Written:

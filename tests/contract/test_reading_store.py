@@ -271,6 +271,10 @@ def test_a_batch_that_comes_again_is_named_and_a_known_name_with_other_bytes_ref
     )
 
     assert list(written.repeated_batches) == [BatchId(GATEWAY, "e1", 1)]
+    assert store.holds(BatchId(GATEWAY, "e1", 1), (1).to_bytes(16, "big"))
+    assert not store.holds(BatchId(GATEWAY, "e1", 1), b"x" * 16)
+    assert not store.holds(BatchId(GATEWAY, "e1", 2), (1).to_bytes(16, "big"))
+    assert not store.holds(BatchId(GATEWAY, "e2", 1), (1).to_bytes(16, "big"))
     assert [name for name, _ in written.refused] == [BatchId(GATEWAY, "e1", 1)]
     assert everything(store) == [(NOON, 400, 0)]
 

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 from tests.fuzz.run import Totals, load, only, run
+from tests.fuzz.targets import all_targets
 
 
 def main() -> int:
@@ -11,12 +12,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--state", type=Path, help="kept here, and taken up from here")
     parser.add_argument("--only", type=int, help="one message of the seed alone")
+    names = [one.name for one in all_targets()]
+    parser.add_argument("--target", choices=names, default="", help="that one alone")
     told = parser.parse_args()
     if told.only is not None:
-        sys.stdout.write(only(told.seed, told.only) + "\n")
+        sys.stdout.write(only(told.seed, told.only, told.target) + "\n")
         return 0
     totals = load(told.state, told.seed) if told.state else Totals(told.seed)
-    totals = run(totals, told.messages, told.state)
+    totals = run(totals, told.messages, told.state, told.target)
     say = sys.stdout.write
     say(f"seed {totals.seed}: {totals.done} messages in {totals.seconds:.0f} s of the processor\n")
     for name, counts in sorted(totals.outcomes.items()):

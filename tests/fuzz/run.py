@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter, thread_time
 
-from tests.fuzz.targets import Target, all_targets
+from tests.fuzz.targets import Target, Weighted, all_targets
 
 SAVE_EVERY = 5_000
 SLOW_S = 1.0
@@ -40,9 +40,9 @@ class Totals:
     resident_late_kb: int = 0
 
 
-def run(totals: Totals, messages: int, state: Path | None = None) -> Totals:
-    """From where ``totals`` stands until so many are done in all."""
-    targets = all_targets()
+def run(totals: Totals, messages: int, state: Path | None = None, target: str = "") -> Totals:
+    """From where ``totals`` stands until so many are done in all; of one target, if it is named."""
+    targets = chosen_targets(target)
     weights = [one.weight for one in targets]
     early = totals.done + min(20_000, messages // 10)
     while totals.done < messages:
@@ -88,9 +88,13 @@ def _takes_so_long(target: Target, seed: str) -> bool:
     return True
 
 
-def only(seed: int, i: int) -> str:
+def chosen_targets(target: str) -> list[Weighted]:
+    return [one for one in all_targets() if target in ("", one.name)]
+
+
+def only(seed: int, i: int, target: str = "") -> str:
     """One message alone; its exception as it comes."""
-    targets = all_targets()
+    targets = chosen_targets(target)
     rng = random.Random(f"{seed}:{i}")  # noqa: S311  # reproducible, no secret
     [chosen] = rng.choices(targets, [one.weight for one in targets])
     return f"{chosen.name}: {chosen.target(rng)}"

@@ -6,6 +6,7 @@ A target takes one damaged message and returns in a word what became of it. It r
 
 import json
 import random
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,20 @@ from typing import Any
 from domain.reading import Columns, ProbeId, Series
 from gateway import outbox
 from gateway.receive import Admission, Message
-from ingest.admit import Admitted, Gateway, admit
+from ingest.admit import Admitted, Gateway, admit, date, keep_rows
+from store.ports import Undated
 from tests.fuzz.mutate import as_json, damaged, damaged_json
 from tests.support.sparkplug import metric, payload
-from wire import config_v1, hello_v1, receipt_v1, status_v1, topics
+from wire import (
+    config_v1,
+    events_v1,
+    hello_v1,
+    receipt_v1,
+    status_v1,
+    tombstone_v1,
+    topics,
+    undated_v1,
+)
 from wire.batch_v1 import Clock, Header, digest, pack_readings, seal_batch
 
 NOW = 1_780_000_000_000
@@ -96,7 +107,7 @@ class Devices:
             topic = damaged(topic.encode(), [t.encode() for t in _TOPICS], rng).decode(
                 "utf-8", "replace"
             )
-        rows, unfit = self._admit(topic, raw)
+        rows, unfit = self._admit(topic, raw, trusted=rng.random() < 0.8)
         if rng.random() < 0.05:
             kept, none = self._admit("devices/after/readings", b'{"temperature": 4.2}')
             if len(kept) != 1 or none is not None:
@@ -117,11 +128,15 @@ class Devices:
             raise Broken(f"{good} of 2 neighbours kept beside {record!r}")
         return "quarantined" if unfit else "stored"
 
-    def _admit(self, topic: str, raw: bytes) -> tuple[list[Any], Any]:
-        rows, unfit = self._admission.admit(Message(topic, raw, 1, 1, False, False, 1), NOW, True)
+    def _admit(self, topic: str, raw: bytes, *, trusted: bool = True) -> tuple[list[Any], Any]:
+        message = Message(topic, raw, 1, 1, False, False, 1)
+        rows, unfit = self._admission.admit(message, NOW, trusted)
         self._admission.learnt.clear()
-        for part in outbox._portions(sorted(set(rows), key=outbox._by_time)):
-            pack_readings(outbox._columns(part))  # as it will be kept
+        for kept in (rows, self._admission.undated):
+            for part in outbox._portions(sorted(set(kept), key=outbox._by_time)):
+                pack_readings(outbox._columns(part))  # as it will be kept
+        rows += self._admission.undated
+        self._admission.undated.clear()
         if unfit is not None:
             f"{unfit.topic}{unfit.reason}".encode()
         return rows, unfit
@@ -169,7 +184,7 @@ def batch(rng: random.Random) -> str:
     outcome = admit(TOPIC, raw, GATEWAYS)
     if not isinstance(outcome, Admitted):
         if how > 1 and kind == "readings" and header.seq < 1 << 40:
-            raise Broken(f"an undamaged batch was rejected: {outcome.reason}")
+            raise Broken(f"an undamaged batch was rejected: {outcome}")
         return "rejected"
     if how > 1 and kind == "readings":
         kept = sum(len(columns) for _, columns in outcome.batch.rows)
@@ -180,8 +195,77 @@ def batch(rng: random.Random) -> str:
     return "admitted in part" if outcome.bad else "admitted"
 
 
+def undated(rng: random.Random) -> str:
+    """Readings whose instant is not known yet, dated by whatever offset their boot is said to
+    have: each is admitted or named, however far that leads."""
+    n = rng.choice((1, 1, 5))
+    since_ms = rng.choice((0, 1_000, 10**10, NOW))
+    for _, columns in (rows := _columns(rng, n)):
+        columns.at_ms[:] = array("q", [since_ms + i for i in range(n)])
+    boot = rng.choice(("b1", "b" * 64, "", "\0", "b" * 65))
+    body = undated_v1.encode(undated_v1.Undated(boot, rng.choice((None, NOW, -1, 1 << 60)), rows))
+    whole = rng.random() < 0.4
+    if not whole:
+        body = damaged(body, [body, pack_readings(rows)], rng)
+    offset = rng.choice((None, 0, NOW, -NOW, 1 << 53, -(1 << 62)))
+    header = Header(1, "undated", "gw-1", "k1", "e" * 16, 1, b"", NOW, Clock(False, offset, boot))
+    outcome = admit(TOPIC, seal_batch(header, body, KEY), GATEWAYS)
+    if not isinstance(outcome, Admitted):
+        return "rejected"
+    batch = outcome.batch
+    read = undated_v1.decode(batch.note)
+    named = sum(len(columns) for _, columns in read.rows)
+    if batch.undated != read.boot or (whole and named != 2 * n):
+        raise Broken("another boot, or other readings, than what was sent")
+    for given in (batch.offset_ms, rng.randint(-(1 << 53) + 1, (1 << 53) - 1)):
+        dated = date(Undated(batch.id, batch.undated, given, NOW, NOW, batch.note))
+        kept = sum(len(columns) for _, columns in dated.batch.rows)
+        if kept + len(dated.bad) != named:
+            raise Broken(f"of {named} rows {kept} were kept and {len(dated.bad)} named")
+        if dated.bad:
+            keep_rows(dated)
+    return "admitted"
+
+
+TOMBSTONE = tombstone_v1.encode(
+    tombstone_v1.Tombstone("e" * 16, 3, (bytes(32), bytes(32)), 7, NOW - 10, NOW, "full")
+)
+EVENTS = events_v1.encode(
+    [
+        events_v1.ClockSet("k1", NOW, -5_000),
+        events_v1.Acked("k2", NOW, "r1", "page"),
+        events_v1.Told("k3", NOW, "u1", "+8613800000001", "raise", "r1", ("CRIT_HIGH",),
+                       (events_v1.About("r1", "CRIT_HIGH", "critical", 1, 2, None, 800),), "热"),
+    ]
+)  # fmt: skip
+
+
+def note(rng: random.Random) -> str:
+    """A tombstone or events: what ingest lets in, those who follow it can read or refuse."""
+    kind = rng.choice(("tombstone", "event"))
+    if kind == "event":
+        body = _either(EVENTS, rng)
+    else:
+        body = TOMBSTONE if rng.random() < 0.2 else damaged(TOMBSTONE, [TOMBSTONE, EVENTS], rng)
+    header = Header(1, kind, "gw-1", "k1", "e" * 16, 1, b"", NOW, Clock(trusted=True))
+    outcome = admit(TOPIC, seal_batch(header, body, KEY), GATEWAYS)
+    if not isinstance(outcome, Admitted):
+        return "rejected"
+    if kind == "tombstone":
+        tombstone_v1.decode(outcome.batch.note)
+        return "admitted"
+    try:
+        events_v1.decode(outcome.batch.note)
+    except events_v1.BadEvents:
+        return "unreadable events"
+    return "admitted"
+
+
 RECEIPT = receipt_v1.encode(
-    receipt_v1.Receipt("s1", 9, {"e" * 16: (3, [(5, 6)])}, [("e" * 16, 4, "wrong tag")]), KEY
+    receipt_v1.Receipt(
+        "s1", 9, {"e" * 16: (3, [(5, 6)])}, [("e" * 16, 4, "wrong tag")], digests=["0" * 32]
+    ),
+    KEY,
 )
 
 
@@ -196,9 +280,11 @@ def receipt(rng: random.Random) -> str:
             said = damaged(said, [RECEIPT], rng)
         raw = said + b',"mac":"' + receipt_v1._mac(said, KEY) + b'"}'
     try:
-        receipt_v1.decode(raw, KEY)
+        read = receipt_v1.decode(raw, KEY)
     except receipt_v1.BadReceipt:
         return "refused"
+    for refusal in read.refusals():
+        refusal.is_about(raw)
     return "read"
 
 
@@ -267,4 +353,6 @@ def all_targets() -> list[Weighted]:
         Weighted("status", status, 4),
         Weighted("hello", hello, 2),
         Weighted("config", config, 6),
+        Weighted("undated batch", undated, 8),
+        Weighted("tombstone or events", note, 4),
     ]

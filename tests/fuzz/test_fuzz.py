@@ -11,7 +11,8 @@ def test_whatever_arrives_is_kept_or_refused_with_a_reason_and_costs_no_neighbou
     assert totals.failures == []
     assert {name: sum(counts.values()) > 50 for name, counts in totals.outcomes.items()} == {
         "device message": True, "record among neighbours": True, "batch": True, "receipt": True,
-        "status": True, "hello": True, "config": True,
+        "status": True, "hello": True, "config": True, "undated batch": True,
+        "tombstone or events": True,
     }  # fmt: skip
     for counts in totals.outcomes.values():
         assert len(counts) > 1, "damage that never, or always, breaks is no test"

@@ -1,7 +1,9 @@
 """A text goes out over SMPP, shows on the phone, is receipted, and is answered."""
 
 import socket
+import struct
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,11 +16,11 @@ import pytest
 
 from channels.ports import Outgoing, Refused, Reply, TryLater
 from channels.short_message import parts
-from channels.smpp import WINDOW
+from channels.smpp import WINDOW, SmppChannel
 from coldtrail.sms_centre import pdu
 from coldtrail.sms_centre.link import SmppServer
 from coldtrail.sms_centre.memory import Memory, Shown
-from tests.support.servers import wait_until
+from tests.support.servers import fill, small_disk, wait_until
 from tests.support.sms import NOON_MS, Centre, Heard, bound
 
 PHONE = "+8613800000001"
@@ -293,3 +295,96 @@ def test_no_more_than_a_window_is_submitted_without_an_answer(tmp_path: Path) ->
 
     assert memory.asked == 40
     assert most <= WINDOW
+
+
+def test_a_full_disk_is_not_now_and_what_the_client_took_is_written_down_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", 8) as disk:
+        centre, heard = Centre.at(disk), Heard()
+        at_the_receipt, go_on = threading.Event(), threading.Event()
+
+        def receipt(provider_id: str, state: str) -> None:
+            heard.receipt(provider_id, state)
+            at_the_receipt.set()
+            go_on.wait(20)
+
+        with centre.running(), centre.channel(heard, on_receipt=receipt) as channel:
+            bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
+            assert at_the_receipt.wait(10)
+            somebodys = fill(disk)
+            go_on.set()  # the centre hears that its receipt was taken, and cannot write it down
+            wait_until(lambda: full(channel), 20, "no text is taken any more")
+            with pytest.raises(urllib.error.HTTPError, match="507"):
+                answer_on_the_phone(centre, "1")
+            assert page(centre)[0] == 200
+
+            somebodys.unlink()
+            wait_until(lambda: not full(channel), 20, "texts are taken again")
+            answer_on_the_phone(centre, "1")
+            wait_until(lambda: heard.replies, 10, "so are replies")
+            wait_until(lambda: not receipts_to_come(centre), 10, "and every receipt was handed on")
+
+        assert [id for id, _ in heard.receipts].count(heard.receipts[0][0]) == 1
+
+
+def full(channel: SmppChannel) -> bool:
+    """A text that is longer than what is left of the log's last page."""
+    try:
+        channel.send(Outgoing(f"k{time.monotonic()}", PHONE, LONG * 3, "raise"))
+    except TryLater:
+        return True
+    return False
+
+
+def receipts_to_come(centre: Centre) -> bool:
+    memory = Memory(Path(centre.settings.path), lambda: NOON_MS)
+    try:
+        return memory.next_outbound() is not None
+    finally:
+        memory.close()
+
+
+def test_a_centre_that_starts_on_a_full_disk_waits_for_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        centre = Centre.at(disk)
+        somebodys = fill(disk)
+        free = threading.Timer(1.0, somebodys.unlink)
+        free.start()
+
+        with centre.running():  # fails when it ends instead
+            free.join()
+            assert page(centre, "/healthz")[0] == 200
+
+
+def test_an_answer_of_signs_that_take_two_places_is_longer_than_it_looks(tmp_path: Path) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    with centre.running(), centre.channel(heard) as channel:
+        bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            answer_on_the_phone(centre, "🍓" * 70)  # would be 280 bytes; one part holds 140
+
+        answer_on_the_phone(centre, "🍓" * 35)
+
+        wait_until(lambda: heard.replies, 10, "the reply")
+        assert heard.replies[0].text == "🍓" * 35
+
+
+def test_a_client_that_is_cut_off_in_the_middle_of_anything_costs_the_others_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    centre, heard = Centre.at(tmp_path), Heard()
+    bind = pdu.Pdu(pdu.BIND_TRANSCEIVER, 0, 1, b"coldtrail\0pa55word\0\0\x34\1\1\0").encode()
+    broken = pdu.Pdu(pdu.SUBMIT_SM, 0, 2, b"\0" * 9).encode()
+    said = bind + broken + b"\xff" * 16
+    with centre.running(), centre.channel(heard) as channel:
+        bound(channel)
+        for size in range(0, len(said) + 1, 3):
+            with socket.create_connection(("127.0.0.1", centre.settings.smpp_port)) as rude:
+                rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                rude.sendall(said[:size])  # and a reset instead of an end
+
+        channel.send(Outgoing("k1", PHONE, "草莓", "raise"))
+
+    assert [m.text for m in inbox(centre)] == ["草莓"]
+    assert "Traceback" not in capfd.readouterr().err

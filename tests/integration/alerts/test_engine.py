@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from alerts.engine import Engine
+from alerts.engine import POURS_MS, ROOMS_A_ROUND, Engine
 from domain.calibration import Papers
 from domain.judgement import Asked, Fact, Rule
 from domain.reading import RoomId
@@ -321,6 +321,28 @@ def test_the_present_of_a_room_does_not_wait_for_the_past_of_the_others(tmp_path
             assert len(first) < 6
             assert first | later == {"now", *(f"past-{n}" for n in range(6))}
             assert facts.cursor()[0] == house.readings.last_arrival()
+
+
+def test_while_backlogs_pour_in_a_past_does_not_hurry_but_the_present_does(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.room("now", "mqtt:g1:now")
+        house.room("r1", "mqtt:g1:p1")
+        with closing(open_facts(house.path("facts.db"))) as facts:
+            engine = Engine(house.readings, house.records, facts)
+            follow_all(engine, END_MS)
+            house.arrive(warm_days(12), at_ms=END_MS, backlog=True)
+            engine.follow(END_MS)
+
+            assert engine.busy(END_MS)
+            assert not engine.hurries(END_MS)
+            assert engine.hurries(END_MS + POURS_MS)
+            for n in range(ROOMS_A_ROUND + 1):  # one more than a look judges
+                house.room(f"more-{n}", f"mqtt:g1:more-{n}")
+            engine.follow(END_MS)
+            assert engine.hurries(END_MS)
+            while engine.busy(END_MS):
+                engine.follow(END_MS)
+            assert not engine.hurries(END_MS + POURS_MS)
 
 
 def test_the_present_does_not_wait_for_the_end_of_one_rooms_long_past(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ class Server:
         self.deaf = False  # a server that is down: takes nothing, says nothing
         self.unheard = 0  # batches that came while it was deaf
         self.refuse: set[int] = set()  # seqs
+        self.damage: set[int] = set()  # seqs whose bytes do not come whole, the first time
         self.stored: dict[Key, tuple[int, int]] = {}
         self.headers: list[tuple[Header, str]] = []
         self.payloads: list[bytes] = []
@@ -102,7 +103,7 @@ class Server:
         self._key = key
         self._epochs: dict[str, Ranges] = {}
         self._stones: dict[tuple[str, int], tombstone_v1.Tombstone] = {}
-        self._refused: list[tuple[str, int, str]] = []
+        self._refused: dict[tuple[str, int], tuple[str, str]] = {}
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="server")
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
@@ -155,7 +156,14 @@ class Server:
             held = list(ranges)
             through = held[0][1] if held and held[0][0] == 1 else 0
             epochs[name] = (through, [r for r in held if r[0] > through])
-        return receipt_v1.Receipt(self.store, len(self.stored), epochs, self._refused)
+        refused = [(*name, reason) for name, (reason, _) in self._refused.items()]
+        digests = [digest for _, digest in self._refused.values()]
+        return receipt_v1.Receipt(self.store, len(self.stored), epochs, refused, digests=digests)
+
+    def seen(self, seq: int) -> bool:
+        """Stored or refused, of whatever epoch."""
+        refused = [name[1] for name in list(self._refused)]
+        return seq in refused or any(seq in held for held in list(self._epochs.values()))
 
     def _on_connect(
         self, client: mqtt.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any
@@ -175,10 +183,15 @@ class Server:
             return
         payload = bytes(message.payload)
         header, body = open_batch(payload, lambda _gw, _kid: self._key)
-        if header.seq in self.refuse:
-            self._refused.append((header.epoch, header.seq, "known name with other bytes"))
+        if header.seq in self.refuse | self.damage:
+            whole = header.seq in self.refuse
+            self.damage.discard(header.seq)
+            came = payload if whole else payload[:-1] + bytes([payload[-1] ^ 1])
+            reason = "known name with other bytes" if whole else "wrong tag"
+            self._refused[header.epoch, header.seq] = (reason, receipt_v1.digest_of(came))
             self._say(self.receipt(), self._key)
             return
+        self._refused.pop((header.epoch, header.seq), None)
         if header.kind == "tombstone":
             self._stones[header.epoch, header.seq] = tombstone_v1.decode(body)
         elif header.kind == "event":

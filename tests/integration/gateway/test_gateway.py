@@ -260,6 +260,37 @@ def test_a_refused_batch_is_parked_and_does_not_hold_up_the_rest(tmp_path: Path)
         wait_until(lambda: server.statuses[-1].refused == 1, 5, "the status counts it")
 
 
+def test_refused_batches_are_taken_after_all_once_the_server_is_mended(tmp_path: Path) -> None:
+    with running(tmp_path) as (rig, server, device):
+        server.refuse = {1, 2, 3}
+        rig.gateway.start()
+        at = now_ms()
+        for i in range(4):
+            device.say(i + 1, TOPIC, senml(at + i, 4.0))
+            wait_until(partial(server.seen, i + 1), 20, "a batch of its own")
+        wait_until(lambda: key(at + 3) in server.stored, 20, "the last is not refused")
+        assert len(server.stored) == 1
+
+        server.refuse = set()
+        server.hello()  # as an ingest that was started anew
+
+        wait_until(lambda: server.has(4), 20, "nothing is left at the gateway")
+        wait_until(lambda: server.statuses[-1].refused == 0, 40, "and the status says so")
+
+
+def test_bytes_that_were_damaged_on_the_way_do_not_park_the_batch(tmp_path: Path) -> None:
+    with running(tmp_path) as (rig, server, device):
+        server.damage = {1}
+        rig.gateway.start()
+        at = now_ms()
+
+        device.say(1, TOPIC, senml(at, 4.0))
+        wait_until(lambda: server.receipt().refused, 20, "the damaged bytes are refused")
+
+        wait_until(lambda: key(at) in server.stored, 40, "the batch itself came again")
+        assert server.statuses[-1].refused == 0
+
+
 @pytest.mark.parametrize(
     ("payload", "stored"),
     [

@@ -1,9 +1,10 @@
 """The follower when InfluxDB is away for long, refuses, has lost its bucket or its room."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from ingest.influx_server import NoBucket, connect
 from ingest.settings import InfluxSettings
 from store.connect import open_readings
 from store.ports import ReadingStore
+from store.records import open_records
 from store.system_alarms import read
 from tests.integration.ingest.test_influx import (
     DAY_MS,
@@ -50,14 +52,14 @@ def to(server: StandIn, folder: Path) -> InfluxSettings:
 
 
 @contextmanager
-def running(chosen: InfluxSettings) -> Iterator[None]:
+def running(chosen: InfluxSettings) -> Iterator[threading.Thread]:
     stop = threading.Event()
     thread = threading.Thread(
         target=run, args=(chosen,), kwargs={"now_ms": lambda: NOON_MS, "stop": stop}
     )
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         stop.set()
         thread.join(40)
@@ -282,3 +284,47 @@ def test_while_influxdbs_disk_is_full_the_follower_waits_and_then_it_has_everyth
 
             assert check(chosen, repair=False, now_ms=lambda: NOON_MS).differences == []
             assert influxql(url, "SELECT count(value) FROM temperature")
+
+
+def test_while_our_own_disk_is_full_the_follower_stays_says_so_and_then_it_has_everything(
+    tmp_path: Path,
+) -> None:
+    """Whoever opens a store that nobody else has open needs room beside it."""
+    with small_disk(tmp_path / "server", 48) as disk, stand_in("2") as server:
+        chosen = msgspec.structs.replace(to(server, tmp_path), readings_path=str(disk / "r.db"))
+        with closing(open_readings(chosen.readings_path, write=True)) as store:
+            put(store, 1, *((NOON_MS + i, 400 + i, 0) for i in range(50)))
+        theirs = fill(disk)
+        with running(chosen) as follower:
+            wait_until(lambda: "PART_WAITS" in said(chosen), 20, "it says so")
+            assert follower.is_alive()
+            assert server.points == {}
+
+            theirs.unlink()
+
+            wait_until(lambda: len(temperatures(server)) == 50, 20, "it has caught up")
+            wait_until(lambda: said(chosen) == [], 20, "and says so")
+
+
+def test_a_follower_stays_while_somebody_holds_the_records(
+    store: ReadingStore, tmp_path: Path
+) -> None:
+    """A writer that was stopped in the middle of its commit, for longer than a reader waits."""
+    with stand_in("2") as server, closing(open_records(tmp_path / "records.db")):
+        chosen = msgspec.structs.replace(
+            to(server, tmp_path), records_path=str(tmp_path / "records.db")
+        )
+        put(store, 1, (NOON_MS, 400, 0))
+        with running(chosen) as follower:
+            wait_until(lambda: server.points, 20, "the first is there")
+            with closing(sqlite3.connect(tmp_path / "records.db")) as holder:
+                holder.execute("BEGIN EXCLUSIVE")
+                wait_until(lambda: "PART_WAITS" in said(chosen), 20, "it says so")
+                assert follower.is_alive()
+            put(store, 2, (NOON_MS + 1, 410, 0))
+
+            wait_until(lambda: len(temperatures(server)) == 2, 20, "it goes on")
+
+
+def temperatures(server: StandIn) -> list[tuple[str, int]]:
+    return [name for name in list(server.points) if name[0].startswith("temperature")]

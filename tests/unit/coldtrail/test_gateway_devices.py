@@ -7,8 +7,9 @@ import pytest
 from coldtrail import settings
 from coldtrail.gateway_commands import add_device, list_devices, offset, offsets, remove_device
 from coldtrail.init import init_data
-from coldtrail.quarantine import retry
-from gateway.quarantine import take_wishes
+from coldtrail.quarantine import find, retry
+from gateway.quarantine import WISHES, take_wishes
+from store.connect import open_readings
 
 
 @pytest.fixture
@@ -57,6 +58,20 @@ def test_a_gateways_message_is_left_to_it_and_one_of_nobody_is_refused(folder: P
     outbox = installation.gateway_settings(installation.edges()[0]).outbox_path
     assert take_wishes(Path(outbox)) == [7, 9]
     assert take_wishes(Path(outbox)) == []
-    for name in ("gw9/1", "x", ""):
+    for name in ("gw9/1", "x", "", "9" * 20, f"{id}/{'9' * 400}"):
         with pytest.raises(ValueError, match="no message"):
             retry(installation, [name])
+
+
+def test_a_number_that_no_message_can_have_is_no_message(folder: Path) -> None:
+    installation = settings.load(folder)
+    open_readings(installation.ingest_settings().readings_path, write=True).close()
+    outbox = Path(installation.gateway_settings(installation.edges()[0]).outbox_path)
+    wishes = Path(f"{outbox}{WISHES}")
+    wishes.mkdir(parents=True)
+    (wishes / ("9" * 30)).touch()  # by whom ever: the gateway's writer must not end for it
+
+    assert find(installation, "9" * 30) is None
+    assert find(installation, "gw1/" + "9" * 30) is None
+    assert take_wishes(outbox) == []
+    assert not list(wishes.iterdir())

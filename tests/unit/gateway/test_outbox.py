@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from domain.reading import ProbeId, Series
 from gateway.ballast import Ballast
+from gateway.export import unreceipted
 from gateway.outbox import (
     KEEP_MS,
     LIVE_MS,
@@ -28,7 +29,7 @@ from gateway.outbox import (
 )
 from wire import tombstone_v1
 from wire.batch_v1 import MAX_WIDTH_MS, Clock, Header, digest, open_batch, unpack_readings
-from wire.receipt_v1 import Receipt
+from wire.receipt_v1 import Receipt, digest_of
 
 KEY = bytes(range(32))
 CLOCK = Clock(trusted=True)
@@ -267,6 +268,66 @@ def test_a_refused_batch_is_parked_and_kept(tmp_path: Path) -> None:
         assert after.waiting() == []
         assert after.refused() == {(before.epoch, 1): "other bytes"}
         assert after.evict(NOW + 2 * KEEP_MS) == 0
+
+
+def test_a_refusal_of_other_bytes_under_the_name_of_a_batch_parks_nothing(outbox: Outbox) -> None:
+    """Damaged on the way, or made by somebody else: the batch itself is as good as ever."""
+    take(outbox, row(NOW))
+    take(outbox, row(NOW + 1))
+    ours = outbox.payload(outbox.waiting()[1].id) or b""
+    refused = [(outbox.epoch, 1, "wrong tag"), (outbox.epoch, 2, "wrong tag")]
+
+    done = outbox.apply(
+        Receipt("s", 1, {}, refused, digests=[digest_of(b"damaged"), digest_of(ours)])
+    )
+
+    assert len(done) == 1
+    assert [b.seq for b in outbox.waiting()] == [1]
+    assert outbox.refused() == {(outbox.epoch, 2): "wrong tag"}
+
+
+def test_what_was_refused_and_is_received_after_all_is_refused_no_more(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as first:
+        take(first, row(NOW))
+        first.apply(Receipt("s", 1, {}, [(first.epoch, 1, "unknown kind")]))
+        first.apply(receipt(first, 1))
+        assert first.refused() == {}
+
+    with open_outbox(tmp_path) as second:
+        assert (second.refused(), second.waiting()) == ({}, [])
+
+
+def test_refused_batches_can_be_tried_one_after_the_other_and_round_again(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as first:
+        for i in range(4):
+            take(first, row(NOW + i))
+        refused = [(first.epoch, seq, "unknown kind") for seq in (1, 2, 3)]
+        first.apply(Receipt("s", 1, {first.epoch: (0, [(4, 4)])}, refused))
+        ids = first.to_try(0, 9)
+
+        assert [open_batch(first.payload(id) or b"", lambda _g, _k: KEY)[0].seq for id in ids] == [
+            1,
+            2,
+            3,
+        ]
+
+    with open_outbox(tmp_path) as second:
+        assert second.to_try(0, 2) == ids[:2]
+        assert second.to_try(ids[1], 2) == [ids[2], ids[0]]
+        assert second.to_try(ids[2], 9) == ids
+
+
+def test_a_refused_batch_is_among_those_that_are_carried_by_hand(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as outbox:
+        for i in range(3):
+            take(outbox, row(NOW + i))
+        said = Receipt("s", 1, {outbox.epoch: (0, [(1, 1), (3, 3)])}, [(outbox.epoch, 2, "why")])
+        outbox.apply(said)
+        outbox.save()
+
+        carried = [open_batch(p, lambda _g, _k: KEY)[0].seq for p in unreceipted(str(outbox.path))]
+
+    assert carried == [2]
 
 
 def test_another_store_gets_again_what_is_still_held(outbox: Outbox) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wire import hello_v1, status_v1
-from wire.receipt_v1 import BadReceipt, Receipt, decode, encode
+from wire.receipt_v1 import BadReceipt, Receipt, decode, digest_of, encode
 
 KEY = b"k" * 32
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -16,6 +16,7 @@ receipts = st.builds(
     st.integers(0, 2**50),
     st.dictionaries(texts, st.tuples(st.integers(0, 2**50), st.lists(ranges, max_size=3))),
     st.lists(st.tuples(texts, st.integers(1, 2**50), texts), max_size=3),
+    digests=st.lists(texts, max_size=3),
 )
 
 
@@ -59,6 +60,21 @@ def test_a_receipt_looks_like_the_documented_json() -> None:
         b'{"v":1,"store":"s","n":9,"epochs":{"e1":{"through":4,"ranges":[[6,8]]}},'
         b'"refused":[["e1",5,"wrong tag"]],"mac":"'
     )
+
+
+def test_a_refusal_names_the_bytes_that_were_refused_and_without_that_says_nothing_of_them() -> (
+    None
+):
+    refused = [("e1", 5, "wrong tag"), ("e1", 6, "wrong tag")]
+    named = Receipt("s", 9, {}, refused, digests=[digest_of(b"bytes"), ""])
+
+    assert b'],"digests":["' in encode(named, KEY)
+    assert [
+        list(map(r.is_about, (b"bytes", b"other")))
+        for r in decode(encode(named, KEY), KEY).refusals()
+    ] == [[True, False], [True, True]]
+    of_before = Receipt("s", 9, {}, refused)
+    assert [r.is_about(b"any") for r in of_before.refusals()] == [True, True]
 
 
 def test_status_and_hello_decode_what_they_encode() -> None:
