@@ -14,6 +14,9 @@ FAULTS ?= faults.json
 # wait for much, so more run at once than there are processors.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
+# With this set, each of the many processes that a test or the demo starts would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo setup channels test bench faults format lint types layers tests clean system
 .DEFAULT_GOAL := help
 
