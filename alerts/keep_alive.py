@@ -3,7 +3,8 @@
 A channel that can be asked for nothing is asked every hour; one that can not sends a test text a
 day to a phone of the operator's own, where one is given. Sendings that succeed count as well. One
 that has not worked for a day is told to those who run the platform, by the other channels, and
-again each day.
+again each day. Until then it stands where those who run the platform look, with the reason; and a
+system of which no channel takes anything is not ready: a watch from outside can still tell of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +16,20 @@ from alerts.escalation import Rosters
 from alerts.routes import SILENT_CHANNEL
 from alerts.sending import Sender
 from channels.ports import Answers, Channel, Outgoing, Refused, TryLater
-from domain.incident import DAY_MS, HOUR_MS
+from domain.incident import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.message import clock_of
+from domain.system_alarm import SERVER
 from domain.template import fill
 from store.notices import NewNotice, SqlNoticesStore
 from store.system_alarms import Board
 
+FAILS, NONE_LEFT = "CHANNEL_FAILS", "NO_CHANNEL"
+NONE_LEFT_AFTER_MS = 5 * MINUTE_MS  # a link that is lost is mostly back by then
+ASK_AGAIN_MS = MINUTE_MS  # whoever can be asked for nothing
+
 
 class KeepAlive:
-    """``test_phones``: by channel; "" for none. ``owners``: ids of people; none: whoever has
+    """``test_phones``: of every channel; "" for none. ``owners``: ids of people; none: whoever has
     the highest role. ``board``: where it is shown. Threads may share it."""
 
     def __init__(
@@ -65,7 +71,7 @@ class KeepAlive:
                 channel.alive()
         except (TryLater, Refused) as error:
             self._sender.fares(name, error)
-            self._due_ms[name] = now_ms + HOUR_MS // 4
+            self._due_ms[name] = now_ms + (HOUR_MS // 4 if phone else ASK_AGAIN_MS)
         else:
             self._sender.fares(name, None)
             self._due_ms[name] = now_ms + (DAY_MS if phone else HOUR_MS)
@@ -90,9 +96,21 @@ class KeepAlive:
                     fresh += self._notices(name, silent_ms, days, now_ms)
         if self._board is not None:
             self._board.keep(SILENT_CHANNEL, silent)
+            self._show_failing(self._board, now_ms)
         if fresh:
             self._store.decide({}, fresh)
         return len(fresh)
+
+    def _show_failing(self, board: Board, now_ms: int) -> None:
+        """Channels of the settings that take nothing, and whether that is all of them."""
+        rows = [row for row in self._store.channels() if row["name"] in self._test_phones]
+        failing = {str(r["name"]): r for r in rows if r["failing_ms"] is not None}
+        board.keep(FAILS, {f"channel:{name}": str(r["error"]) for name, r in failing.items()})
+        since_ms = max((r["failing_ms"] for r in failing.values()), default=now_ms)
+        every = failing.keys() == self._test_phones.keys()
+        none_left = every and now_ms - since_ms >= NONE_LEFT_AFTER_MS
+        why = "; ".join(f"{name}: {r['error']}" for name, r in sorted(failing.items()))
+        board.keep(NONE_LEFT, {SERVER: why} if none_left else {})
 
     def _notices(self, name: str, silent_ms: int, days: int, now_ms: int) -> list[NewNotice]:
         """Derived by key: the same day of the same silence is told once."""

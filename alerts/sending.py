@@ -69,6 +69,7 @@ class Sender:
         self._routes = routes
         self._lock = threading.Lock()  # of the rosters and places, which are read anew
         self._failing_ms: dict[str, int] = {}  # since when a channel takes nothing
+        self._failing_why: dict[str, str] = {}
         self._ok_ms: dict[str, int] = {}  # when a channel's success was last put on record
         self._sending_s: dict[str, float] = {}  # since when a channel is at one message
 
@@ -163,9 +164,11 @@ class Sender:
                 self._store.channel_fares(name, ok_ms=now_ms)
                 self._ok_ms[name] = now_ms
             self._failing_ms.pop(name, None)
-        elif name not in self._failing_ms:
-            self._failing_ms[name] = now_ms
-            self._store.channel_fares(name, failing_ms=now_ms, error=str(error))
+            self._failing_why.pop(name, None)
+        elif self._failing_why.get(name) != str(error):
+            since_ms = self._failing_ms.setdefault(name, now_ms)
+            self._failing_why[name] = str(error)
+            self._store.channel_fares(name, failing_ms=since_ms, error=str(error))
 
     def _route(self, one: WaitingNotice) -> list[str]:
         notice = one.notice

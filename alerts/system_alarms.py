@@ -25,6 +25,7 @@ LOOK_MS = 1_000
 GATEWAYS_MS = 5_000
 FILLS_H = 24.0
 LOST_FOR_MS = 3 * DAY_MS  # for so long a loss is shown
+UNREACHED_FOR_MS = DAY_MS  # unless something reaches them before
 
 
 def of_status(status: Status) -> dict[str, str]:
@@ -108,6 +109,15 @@ class SystemWatch:
         for code, abouts in shown.items():
             self._board.keep(code, abouts)
         self._board.keep("READINGS_LOST", self._losses(now_ms))
+        self._board.keep("NOT_REACHED", self._unreached(now_ms))
+
+    def _unreached(self, now_ms: int) -> Mapping[str, str]:
+        people = self._rosters.people()
+        return {
+            f"person:{people[id].name}": why
+            for id, why in self._store.unreached(now_ms - UNREACHED_FOR_MS).items()
+            if id in people
+        }
 
     def _people(self) -> None:
         """Rooms whose operators have all had our messages stopped."""

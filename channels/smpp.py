@@ -47,6 +47,11 @@ NOT_NOW = {
     consts.SMPP_ESME_RX_T_APPN,
     consts.SMPP_ESME_RSUBMITFAIL,
 }
+CREDENTIALS = {
+    consts.SMPP_ESME_RINVPASWD,
+    consts.SMPP_ESME_RINVSYSID,
+    consts.SMPP_ESME_RBINDFAIL,
+}
 STATES = {
     "DELIVRD": "delivered",
     "ACCEPTD": "waiting",
@@ -87,6 +92,13 @@ class _Part:
     sent_at: float = 0.0
 
 
+def _reason(error: Exception) -> str:
+    """In words for whoever has the account."""
+    if isinstance(error, exceptions.PDUError) and error.args[1:] and error.args[1] in CREDENTIALS:
+        return f"the system id or the password was refused (status {error.args[1]:#x})"
+    return str(error)
+
+
 class _Lost(Exception):
     """The link is gone; bind again."""
 
@@ -121,6 +133,7 @@ class SmppChannel:
         self._accepted: OrderedDict[str, str] = OrderedDict()  # part's key to the carrier's id
         self._resume_s = 0.0  # monotonic; nothing is submitted before
         self._bound = False
+        self._why = ""  # there is no link
         self._closing = threading.Event()
         self._died: BaseException | None = None
         self._wake_in, self._wake = socket.socketpair()
@@ -152,7 +165,7 @@ class SmppChannel:
         ]
         with self._lock:
             if not self._bound:
-                raise TryLater(f"no SMPP link to {self._address[0]}:{self._address[1]}")
+                raise self._no_link()
             if len(self._queue) + len(self._submitted) + len(wanted) > WAITING_PARTS:
                 raise TryLater("too many messages under way")
             for part in wanted:
@@ -175,7 +188,11 @@ class SmppChannel:
     def alive(self) -> None:
         """A link that went silent is unbound within half a minute, by an enquiry."""
         if not self._bound:
-            raise TryLater(f"no SMPP link to {self._address[0]}:{self._address[1]}")
+            raise self._no_link()
+
+    def _no_link(self) -> TryLater:
+        why = f": {self._why}" if self._why else ""
+        return TryLater(f"no SMPP link to {self._address[0]}:{self._address[1]}{why}")
 
     def close(self) -> None:
         self._closing.set()
@@ -198,6 +215,7 @@ class SmppChannel:
                     self._session()
                 except (_Lost, OSError, exceptions.ConnectionError, exceptions.PDUError) as error:
                     was_bound = self._bound
+                    self._why = _reason(error)
                     self._fail(TryLater(f"the SMPP link was lost: {error}"))
                     failures = 0 if was_bound else failures + 1
                     pause = RETRY_S[min(failures, len(RETRY_S) - 1)]

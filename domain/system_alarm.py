@@ -2,7 +2,8 @@
 
 A kind's words stand in ``facts/system.toml``: what a text message says, what the console says,
 and what to do. What an alarm concerns (``about``) is a kind and a name: ``gateway:gw1``,
-``part:influx``, ``source:gw1``, ``channel:sms``, ``room:`` with its place's name, or ``server``.
+``part:influx``, ``source:gw1``, ``channel:sms``, ``room:`` with its place's name, ``person:`` with theirs,
+or ``server``.
 """
 
 import tomllib
@@ -25,6 +26,7 @@ _NAMES = {
     "source": ("来源", "source "),
     "channel": ("通道", "channel "),
     "room": ("", ""),
+    "person": ("", ""),
 }
 
 

@@ -87,6 +87,24 @@ class SqlNoticesReader:
             for r in rows
         ]  # fmt: skip
 
+    def unreached(self, after_ms: int) -> Mapping[str, str]:
+        """People whose newest message since then went by no channel, and what the last one said
+        to it; waiting ones say nothing yet."""
+        c, s = t.notices.c, t.sendings.c
+        query = select(c.key, c.person, c.state).where(
+            c.at_ms > after_ms, c.state.in_(("sent", "delivered", "failed"))
+        )
+        newest = {
+            r.person: r for r in self._rows(query.order_by(c.seq.desc()).limit(PAGE_ROWS))[::-1]
+        }
+        found = {}
+        for person, row in newest.items():
+            if row.state == "failed":
+                said = select(s.detail).where(s.key == row.key, s.detail != "")
+                last = self._rows(said.order_by(s.seq.desc()).limit(1))
+                found[person] = str(last[0].detail) if last else ""
+        return found
+
     def sendings(self, keys: Sequence[str]) -> dict[str, list[tuple[int, str, str]]]:
         """Every attempt and receipt of these notices, oldest first: when, outcome, detail."""
         c = t.sendings.c

@@ -152,9 +152,18 @@ def test_a_wrong_password_never_binds(tmp_path: Path) -> None:
     with (
         centre.running(),
         centre.channel(heard, password="guessed") as channel,  # noqa: S106 - wrong on purpose
-        pytest.raises(TryLater, match="no SMPP link"),
     ):
-        channel.send(Outgoing("k1", PHONE, "草莓", "raise"))
+        with pytest.raises(TryLater, match="no SMPP link"):
+            channel.send(Outgoing("k1", PHONE, "草莓", "raise"))
+
+        def said() -> str:
+            try:
+                channel.alive()
+            except TryLater as error:
+                return str(error)
+            return ""
+
+        wait_until(lambda: "the password was refused" in said(), 30, "it says whose fault it is")
 
 
 def submit_body(more: bytes = pdu.parameter(pdu.KEY, b"k"), coding: int = 8) -> bytes:

@@ -15,6 +15,7 @@ from alerts.sending import TRIES, VOICE_ZH
 from channels.ports import Channel, Outgoing, Refused, Sent, TryLater
 from domain.reading import PersonId
 from store.records.ports import Person
+from store.system_alarms import Board, read
 from tests.integration.alerts.test_telling import Watch, staffed
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
@@ -77,10 +78,11 @@ class Asked(Phones):
     """Can be asked whether it works; ``well`` says."""
 
     well = True
+    why = "no answer"
 
     def alive(self) -> None:
         if not self.well:
-            raise TryLater("no answer")
+            raise TryLater(self.why)
 
 
 def test_a_channel_silent_for_a_day_is_told_to_the_owner_by_another_once_a_day(
@@ -108,7 +110,7 @@ def test_a_channel_silent_for_a_day_is_told_to_the_owner_by_another_once_a_day(
             assert "sms" in next(iter(backup.texts()))
             (fares,) = [c for c in watch.store.channels() if c["name"] == "sms"]
             assert fares["failing_ms"] is not None
-            assert fares["error"] == "no answer"
+            assert fares["error"] == "no link", "the newest reason"
 
 
 def test_a_channel_that_cannot_be_asked_sends_one_test_a_day_to_its_own_phone(
@@ -128,6 +130,40 @@ def test_a_channel_that_cannot_be_asked_sends_one_test_a_day_to_its_own_phone(
                 assert alive.tell() == 0
 
             assert call.said() == [("8", "test")] * 3
+
+
+def test_a_failing_channel_is_shown_with_its_newest_reason_and_when_all_fail_nobody_is_told(
+    tmp_path: Path,
+) -> None:
+    sms, backup = Asked(), Asked()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Story(house, {"sms": sms, "backup": backup}) as watch:
+            board = Board(house.path("system"), "alerts", watch.now)
+            phones = {"sms": "", "backup": ""}
+            alive = KeepAlive(
+                watch.store, watch.sender, watch.notifier.rosters, phones, [], watch.now, board
+            )
+
+            def shown(minutes: int) -> dict[str, str]:
+                for _ in range(minutes):
+                    watch.now_ms += MINUTE_MS
+                    alive.ask("sms", sms)
+                    alive.ask("backup", backup)
+                    alive.tell()
+                return {f"{a.code} {a.about}": a.detail
+                        for a in read(house.path("system"), watch.now_ms)}  # fmt: skip
+
+            sms.well, sms.why = False, "no link"
+            assert shown(61) == {"CHANNEL_FAILS channel:sms": "no link"}
+            sms.why = "the password was refused"
+            assert shown(2) == {"CHANNEL_FAILS channel:sms": "the password was refused"}
+            backup.well = False
+            assert "NO_CHANNEL server" in shown(66)
+            backup.well = True
+            assert set(shown(2)) == {"CHANNEL_FAILS channel:sms"}
+            sms.well = True
+            assert shown(2) == {}
 
 
 def warm_until_told(watch: Watch) -> None:

@@ -11,6 +11,7 @@ from alerts.system_alarms import LOST_FOR_MS, SystemWatch
 from domain.incident import HOUR_MS, MINUTE_MS
 from domain.message import parts
 from domain.reading import GatewayId
+from store.notices import NewNotice
 from store.ports import AdmittedBatch, BatchId
 from store.system_alarms import Board, read
 from tests.integration.alerts.test_telling import Watch
@@ -154,3 +155,28 @@ def test_a_loss_is_shown_for_three_days_and_told_once(house: House) -> None:
 
         assert watch.codes() == set()
         assert phones.said() == [("9", "raise")]
+
+
+def test_a_person_whom_no_channel_reaches_is_told_of_until_something_arrives(house: House) -> None:
+    phones = Phones()
+
+    def note(key: str, at_ms: int) -> NewNotice:
+        return NewNotice(
+            key, at_ms, "op", OPERATOR, "sms", "raise", ["CRIT_HIGH"], "r1", 1, "A2A2", "x", ()
+        )
+
+    with desk(house, phones) as watch:
+        watch.store.decide({}, [note("k1", watch.now_ms)])
+        watch.store.give({"k1": "sms"}, watch.now_ms)
+        watch.store.attempted(
+            "k1", watch.now_ms, "failed", "no approved template", kind="raise", text="x", via="sms"
+        )
+        watch.passes(MINUTE_MS)
+        assert watch.codes() == {"NOT_REACHED"}
+        (alarm,) = read(house.path("system"), watch.now_ms)
+        assert (alarm.about, alarm.detail) == ("person:op", "no approved template")
+        assert phones.said() == [("9", "raise")]
+        watch.store.decide({}, [note("k2", watch.now_ms)])
+        watch.passes(2 * MINUTE_MS)
+
+        assert watch.codes() == set()
