@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from domain.profile import Limit
 from domain.screening import LOOK_AHEAD
-from domain.span import Alarm, Sample, Slice
+from domain.span import Alarm, Sample, Slice, Tail
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class DoseState:
     excess: int = 0
     unknown_ms: int = 0
     held: int = 0
+    ended: tuple[Tail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def advance_dose(
             series.change(at, stretch, here)
     for sample in samples[i:]:
         series.step(*sample)
-    return series.state, series.alarms + series.active()
+    return series.state, series.alarms + series.lasting()
 
 
 class _Dose:
@@ -84,6 +85,8 @@ class _Dose:
 
     def step(self, at: int, count: int) -> None:
         limit, state = self.now.limit, self.state
+        if state.ended:
+            self._settle(at)
         last, state.last = state.last, (at, count)
         if limit is None or self.now.stocking is None:
             return
@@ -119,11 +122,12 @@ class _Dose:
         other = _threshold(before.limit) != _threshold(stretch.limit)
         if other or stretch.stocking != before.stocking:
             self._end(at, here)
-            self.state = DoseState(last=self.state.last)
+            self.state = DoseState(last=self.state.last, ended=self.state.ended)
 
     def restart(self, at: int, here: int | None) -> None:
         """The probe left: what it counted is not counted against another place."""
         self._end(at, here)
+        self._settle(None)
         self.state = DoseState()
 
     def _end(self, at: int, here: int | None) -> None:
@@ -133,25 +137,28 @@ class _Dose:
             return
         if here is not None:
             state.peak = min(state.peak, here)
-        elapsed = at - state.last[0] if state.last else 0
-        if elapsed > LOOK_AHEAD * self.interval_ms:
-            self._close(at, unknown=elapsed)
-        else:
-            self._close(at, excess=state.held * elapsed)
+        last_ms = state.last[0] if state.last else at
+        state.ended += tuple(
+            Tail(replace(alarm, cleared_at_ms=at), last_ms, state.held) for alarm in self._active()
+        )
+        state.fired_ms, state.clearing = None, 0
 
-    def _close(self, at: int, *, excess: int = 0, unknown: int = 0) -> None:
-        self.alarms += [
-            replace(
-                alarm,
-                cleared_at_ms=at,
-                excess=alarm.excess + excess,
-                unknown_ms=alarm.unknown_ms + unknown,
-            )
-            for alarm in self.active()
-        ]
+    def _settle(self, next_ms: int | None) -> None:
+        """The next sample came, or none will come any more."""
+        gap_ms = LOOK_AHEAD * self.interval_ms
+        self.alarms += [tail.summed(gap_ms, next_ms) for tail in self.state.ended]
+        self.state.ended = ()
+
+    def _close(self, at: int) -> None:
+        self.alarms += [replace(alarm, cleared_at_ms=at) for alarm in self._active()]
         self.state.fired_ms, self.state.clearing = None, 0
 
-    def active(self) -> list[Alarm]:
+    def lasting(self) -> list[Alarm]:
+        gap_ms = LOOK_AHEAD * self.interval_ms
+        ended = [replace(tail.summed(gap_ms), final=False) for tail in self.state.ended]
+        return self._active() + ended
+
+    def _active(self) -> list[Alarm]:
         state = self.state
         if state.fired_ms is None or state.began_ms is None:
             return []

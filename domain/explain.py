@@ -166,6 +166,8 @@ class _Room:
         self.next |= _first(a for a in outlook(standing, {}) if a.code in GAPS)
         self.active: dict[str, Alarm] = {}
         for alarm in standing.found.active:
+            if alarm.cleared_at_ms is not None:
+                continue
             known = self.active.get(alarm.code)
             if known is None or _farther(self._limit(alarm.code), known, alarm):
                 self.active[alarm.code] = alarm

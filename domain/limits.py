@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 
 from domain.profile import NEVER, Limit
 from domain.screening import LOOK_AHEAD
-from domain.span import Alarm, Sample, Slice
+from domain.span import Alarm, Sample, Slice, Tail
 
 
 @dataclass(slots=True)
 class Watch:
     """One limit rule on one series while something is going on. Never changed once in a state.
 
-    ``run_*``: the unbroken samples beyond the reference limit up to now. ``held``: excess of the
-    last sample, which holds until the next.
+    ``run_*``: the unbroken samples beyond the reference limit up to now. ``peak``, ``excess``: of
+    the excursion behind the timer that runs or the alarm that fired. ``held``: excess of the last
+    sample, which holds until the next.
     """
 
     code: str
@@ -41,8 +42,11 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
+    """``ended``: alarms that something else than samples ended after the last of them."""
+
     last: Sample | None = None
     watches: tuple[Watch, ...] = ()
+    ended: tuple[Tail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,8 @@ def advance_limits(
     interval_ms: int,
     slice_: Slice,
 ) -> tuple[LimitState, list[Alarm]]:
-    """Alarms that ended in the slice, and those active at its end (cleared None)."""
-    if not state.watches and samples and _calm(samples, stretches):
+    """Alarms that ended in the slice, and those active (cleared None) or not final at its end."""
+    if not (state.watches or state.ended) and samples and _calm(samples, stretches):
         removed = any(at >= samples[-1][0] for at in removals if slice_.holds(at))
         return LimitState(None if removed else samples[-1]), []
     series = _Series(source, state, interval_ms, stretches[0])
@@ -85,7 +89,7 @@ def advance_limits(
             series.change(at, bounds, here)
     for sample in samples[i:]:
         series.step(*sample)
-    return series.state(), series.alarms + series.active()
+    return series.state(), series.alarms + series.lasting()
 
 
 def _calm(samples: Sequence[Sample], stretches: Sequence[Bounds]) -> bool:
@@ -106,9 +110,12 @@ class _Series:
         self.bounds = bounds
         self.levels = {limit.code: limit.level for limit, _ in bounds.limits}
         self.alarms: list[Alarm] = []
+        self.ended = list(state.ended)
 
     def step(self, at: int, count: int) -> None:
         last = self.last
+        if self.ended:
+            self._settle(at)
         self.last = (at, count)
         bounds = self.bounds
         if not self.watches and bounds.calm_low <= count <= bounds.calm_high:
@@ -134,10 +141,13 @@ class _Series:
         gap: bool,
     ) -> None:
         if gap:
-            watch.since_ms = watch.run_peak = None
+            self._drop(watch)
+            watch.run_peak = None
             watch.clearing = watch.run_excess = 0
         else:
             watch.run_excess += watch.held * elapsed
+            if watch.since_ms is not None:
+                watch.excess += watch.held * elapsed
         if watch.fired_ms is not None:
             watch.unknown_ms += elapsed if gap else 0
             watch.excess += 0 if gap else watch.held * elapsed
@@ -154,22 +164,30 @@ class _Series:
 
         breaches = count > limit.high or count < limit.low
         starts = may_start and breaches and not paused
-        if excess == 0 and not starts:
+        if excess == 0:
             watch.run_peak, watch.run_excess = None, 0
         elif watch.run_peak is None:
             watch.run_peak, watch.run_excess = count, 0
         else:
             watch.run_peak = worse(limit, watch.run_peak, count)
         if not starts:
-            watch.since_ms = None
+            self._drop(watch)
             return
         if watch.since_ms is None:
             watch.since_ms = at
+            watch.peak = count if watch.run_peak is None else watch.run_peak
+            watch.excess = watch.run_excess
+        watch.peak = worse(limit, watch.peak, count)
         if at - watch.since_ms >= limit.delay_ms:
             watch.began_ms, watch.fired_ms, watch.since_ms = watch.since_ms, at, None
-            watch.clearing = 0
-            watch.peak = count if watch.run_peak is None else watch.run_peak
-            watch.excess, watch.unknown_ms = watch.run_excess, 0
+            watch.clearing = watch.unknown_ms = 0
+
+    @staticmethod
+    def _drop(watch: Watch) -> None:
+        """The timer, and what it summed."""
+        if watch.since_ms is not None:
+            watch.since_ms = None
+            watch.peak = watch.excess = 0
 
     def change(self, at: int, bounds: Bounds, here: int | None) -> None:
         """Rules that go off or change close; the others run on. ``here``: the count measured at
@@ -181,9 +199,8 @@ class _Series:
             if new is not None and old is not None and _same(old, new):
                 continue
             if watch.fired_ms is not None:
-                self._tail(watch, at, old, here)
-                self._close(watch, at)
-            watch.since_ms = None
+                self._end(watch, at, old, here)
+            self._drop(watch)
             if new is None or watch.idle:
                 del self.watches[code]
         self.bounds = bounds
@@ -193,23 +210,30 @@ class _Series:
         limits = {limit.code: limit for limit, _ in self.bounds.limits}
         for watch in self.watches.values():
             if watch.fired_ms is not None:
-                self._tail(watch, at, limits.get(watch.code), here)
-                self._close(watch, at)
+                self._end(watch, at, limits.get(watch.code), here)
+        self._settle(None)
         self.watches.clear()
         self.last = None
 
-    def _tail(self, watch: Watch, at: int, limit: Limit | None, here: int | None) -> None:
-        """From the last sample to an end that no two good samples made."""
+    def _end(self, watch: Watch, at: int, limit: Limit | None, here: int | None) -> None:
+        """Close although no two good samples came."""
         if limit is not None and here is not None:
             watch.peak = worse(limit, watch.peak, here)
-        elapsed = at - self.last[0] if self.last else 0
-        if elapsed > self.gap_ms:
-            watch.unknown_ms += elapsed
-        else:
-            watch.excess += watch.held * elapsed
+        last_ms = self.last[0] if self.last else at
+        self.ended.append(Tail(self._alarm(watch, at), last_ms, watch.held))
+        self._rest(watch)
+
+    def _settle(self, next_ms: int | None) -> None:
+        """The next sample came, or none will come any more."""
+        self.alarms += [tail.summed(self.gap_ms, next_ms) for tail in self.ended]
+        self.ended.clear()
 
     def _close(self, watch: Watch, at: int) -> None:
         self.alarms.append(self._alarm(watch, at))
+        self._rest(watch)
+
+    @staticmethod
+    def _rest(watch: Watch) -> None:
         watch.fired_ms = None
         watch.began_ms = watch.clearing = watch.peak = watch.excess = watch.unknown_ms = 0
 
@@ -226,11 +250,13 @@ class _Series:
             unknown_ms=watch.unknown_ms,
         )
 
-    def active(self) -> list[Alarm]:
-        return [self._alarm(w, None) for w in self.watches.values() if w.fired_ms is not None]
+    def lasting(self) -> list[Alarm]:
+        active = [self._alarm(w, None) for w in self.watches.values() if w.fired_ms is not None]
+        return active + [replace(tail.summed(self.gap_ms), final=False) for tail in self.ended]
 
     def state(self) -> LimitState:
-        return LimitState(self.last, tuple(self.watches[code] for code in sorted(self.watches)))
+        watches = tuple(self.watches[code] for code in sorted(self.watches))
+        return LimitState(self.last, watches, tuple(self.ended))
 
 
 def _same(old: Limit, new: Limit) -> bool:

@@ -169,12 +169,16 @@ def _advance(heard: Heard) -> Standing:
         doors=doors,
     )
     found = Found(
-        alarms=tuple(alarm for alarm in heard.alarms if alarm.cleared_at_ms is not None),
+        alarms=tuple(alarm for alarm in heard.alarms if _settled(alarm)),
         pauses=tuple(heard.pauses),
         flags=tuple(heard.flags),
-        active=tuple(alarm for alarm in heard.alarms if alarm.cleared_at_ms is None),
+        active=tuple(alarm for alarm in heard.alarms if not _settled(alarm)),
         lasting=tuple(heard.lasting),
     )
     return Standing(
         heard.slice.upto_ms, heard.known, state, found, stretches[-1], heard.valid, heard.around
     )
+
+
+def _settled(alarm: Alarm) -> bool:
+    return alarm.final and alarm.cleared_at_ms is not None

@@ -57,7 +57,8 @@ class RoomState:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a slice added for good, and what is under way at its end."""
+    """What a slice added for good, and what is under way at its end. ``active``: also what has
+    ended and is not final."""
 
     alarms: tuple[Alarm, ...] = ()
     pauses: tuple[Pause, ...] = ()

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Span = tuple[int, int]
 Sample = tuple[int, int]  # (measured_at_ms, count)
@@ -25,7 +25,8 @@ class Slice:
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """A rule's verdict on one source (a series as text; "" is the room), before the sources of
-    a room are united. ``cleared_at_ms`` None: active at the end of the slice."""
+    a room are united. ``cleared_at_ms`` None: active at the end of the slice. Not ``final``: it
+    has ended, and the next sample may still make its last minutes unknown (``Tail``)."""
 
     source: str
     code: str
@@ -36,6 +37,27 @@ class Alarm:
     peak: int | None = None
     excess: int = 0
     unknown_ms: int = 0
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """An alarm that was ended between two samples, summed up to the first of them.
+
+    What the first said holds until the end, unless a gap lies between the two: then nothing is
+    known of it (alarm decisions 27), which only the second one tells."""
+
+    alarm: Alarm
+    last_ms: int
+    held: int
+
+    def summed(self, gap_ms: int, next_ms: int | None = None) -> Alarm:
+        """``next_ms``: the sample after the end; None while there is none in its place."""
+        ended_ms = self.alarm.cleared_at_ms or self.last_ms
+        elapsed = ended_ms - self.last_ms
+        if (next_ms or ended_ms) - self.last_ms > gap_ms:
+            return replace(self.alarm, unknown_ms=self.alarm.unknown_ms + elapsed)
+        return replace(self.alarm, excess=self.alarm.excess + self.held * elapsed)
 
 
 def covered(spans: Sequence[Span], at_ms: int) -> bool:

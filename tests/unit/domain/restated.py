@@ -477,9 +477,9 @@ def _excursion(
     span = [i for i in range(start, len(samples)) if samples[i][0] <= end]
     excess = unknown = 0
     for i in span:
-        following = samples[i + 1][0] if i + 1 < len(samples) else end
+        following = _following(samples, i, removed, end)
         stretch = min(following, end) - samples[i][0]
-        if stretch > room.gap:
+        if following - samples[i][0] > room.gap:
             unknown += stretch
         else:
             excess += beyond(i) * stretch
@@ -495,6 +495,14 @@ def _excursion(
         f"{series}", code, limit.level, samples[began][0], samples[fired][0], cleared,
         peak, excess, unknown,
     )  # fmt: skip
+
+
+def _following(samples: list[Sample], i: int, removed: Sequence[int], end: int) -> int:
+    """When the series was next heard; the end, if it was not, or had left the room by then."""
+    if i + 1 == len(samples):
+        return end
+    at, following = samples[i][0], samples[i + 1][0]
+    return end if any(at <= r < following for r in removed) else following
 
 
 def _was_off(room: Room, code: str, after: int, upto: int) -> bool:
@@ -562,9 +570,9 @@ def _dose(
     tail = [i for i, (at, _) in enumerate(samples) if at == over and i not in span]
     excess = unknown = 0
     for i in span:
-        following = samples[i + 1][0] if i + 1 < len(samples) else over
+        following = _following(samples, i, room.removals(series.probe), over)
         stretch = min(following, over) - samples[i][0]
-        if stretch > room.gap:
+        if following - samples[i][0] > room.gap:
             unknown += stretch
         else:
             excess += max(limit.reference_low - samples[i][1], 0) * stretch

@@ -87,6 +87,30 @@ def test_what_lies_in_a_gap_is_unknown_and_counts_no_degrees() -> None:
     assert fact.degree_minutes == 30 + 5
 
 
+def test_a_gap_in_which_an_alarm_is_ended_is_unknown_up_to_that_end() -> None:
+    # Alarm decisions 14, 27: 40 and 60 min are neighbours more than three intervals apart.
+    ended = act(50, "standby_started")
+    before, after = steady(8, 40), steady(8, 80, start=60)
+
+    critical = the("CRIT_HIGH", judged(then(before, after), ended, until=80))
+    heard_in_time = the("CRIT_HIGH", judged(then(before, steady(8, 80, 55)), ended, until=80))
+    never_again = the("CRIT_HIGH", judged(before, ended, until=80))
+    cold = the(
+        "CRIT_CHILL_CUM",
+        judged(
+            then(steady(8, 1440), steady(8, 1500, start=1460)),
+            act(1450, "maintenance_started", reason="fan"),
+            by=rule("CU"),
+            until=1500,
+        ),
+    )
+
+    assert (critical.degree_minutes, critical.minutes_unknown) == (4 * 40, 10)
+    assert (heard_in_time.degree_minutes, heard_in_time.minutes_unknown) == (4 * 50, 0)
+    assert (never_again.degree_minutes, never_again.minutes_unknown) == (4 * 50, 0)
+    assert (cold.degree_minutes, cold.minutes_unknown) == (2 * 1440, 10)
+
+
 def test_the_excursion_of_a_critical_begins_where_the_warning_limit_was_passed() -> None:
     readings = then(steady(5, 20), steady(8, 55, start=25))
 
@@ -94,6 +118,20 @@ def test_the_excursion_of_a_critical_begins_where_the_warning_limit_was_passed()
 
     assert minute(fact.began_at_ms) == 25
     assert fact.degree_minutes == 25 * 1 + 30 * 4
+
+
+def test_a_dropped_timer_lends_its_samples_to_no_later_excursion() -> None:
+    """Garlic freezes (-2) above the low warning limit (-3): -2.5 keeps a timer of frost running
+    and still parts two excursions (alarm decisions 25, 26)."""
+    air = points([(0, -9), (5, -2.5), *((m, -6) for m in range(10, 60, 5))])
+    change = act(30, "rule_changed", overrides={"CRIT_FREEZE": {"delay_min": 5}})
+
+    found = judged(air, change, by=rule("AM", "garlic_bulb"), until=55)
+
+    first, second = [f for f in found.facts if f.code == "CRIT_FREEZE"]
+    assert (first.peak, first.degree_minutes) == (-900, 6 * 5 + 3 * 20)
+    assert (minute(second.fired_at_ms), second.peak) == (35, -600)
+    assert second.degree_minutes == 3 * 45
 
 
 def test_the_worst_probe_decides_and_overlapping_alarms_are_one() -> None:
