@@ -332,20 +332,22 @@ def _check_delays(drafts: Sequence[_Draft], interval_ms: int, rule: Rule) -> Non
 
 
 def _check_order(drafts: Sequence[_Draft], overrides: Mapping[str, Any]) -> None:
-    """Only what an override touches: the table's own limits are as they are."""
-    high = [d for d in drafts if d.above is not None]
-    low = [d for d in drafts if d.below is not None]
+    """In counts, as limits are compared, and only what an override touches: the table's own are
+    as they are."""
+    count = _TEMPERATURE.count
+    high = {d.code: count(d.above) for d in drafts if d.above is not None}
+    low = {d.code: count(d.below) for d in drafts if d.below is not None}
     rank = {"CEILING": 2, "CRIT_HIGH": 1, "WHO_HEAT": 1}
     for milder in high:
         for harder in high:
-            ordered = rank.get(milder.code, 0) < rank.get(harder.code, 0)
-            if ordered and (milder.above or 0) > (harder.above or 0):
-                _refuse_order(milder.code, harder.code, overrides)
+            ordered = rank.get(milder, 0) < rank.get(harder, 0)
+            if ordered and high[milder] > high[harder]:
+                _refuse_order(milder, harder, overrides)
     for milder in low:
         for harder in low:
-            ordered = milder.code in WARNINGS_LOW and harder.code in ("CRIT_LOW", "CRIT_FREEZE")
-            if ordered and (milder.below or 0) < (harder.below or 0):
-                _refuse_order(milder.code, harder.code, overrides)
+            ordered = milder in WARNINGS_LOW and harder in ("CRIT_LOW", "CRIT_FREEZE")
+            if ordered and low[milder] < low[harder]:
+                _refuse_order(milder, harder, overrides)
 
 
 def _refuse_order(milder: str, harder: str, overrides: Mapping[str, Any]) -> None:

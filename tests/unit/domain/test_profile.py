@@ -148,3 +148,7 @@ def test_a_profile_delay_that_is_too_short_can_be_mended_by_an_override() -> Non
 def test_a_delay_of_exactly_one_interval_is_allowed_and_so_is_none() -> None:
     resolve(rule("SB", WARN_HIGH={"delay_min": 5}))
     resolve(rule("SB", WARN_HIGH={"delay_min": 0}))
+
+
+def test_limits_are_in_order_when_their_counts_are() -> None:
+    resolve(rule("SB", WARN_HIGH={"limit_c": 7.004}))  # 7.00, as is that of CRIT_HIGH
