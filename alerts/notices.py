@@ -5,7 +5,7 @@ meanwhile: what was told is recognised by its span, so a rebuilt file rings nobo
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -246,8 +246,8 @@ class Notifier:
         """Rooms whose ladder begins although somebody at their gateway has acknowledged this very
         alarm: its readings came later than the answer."""
         found = set()
-        for room, state in self._state.rooms.items():
-            was, now = before.rooms.get(room, RoomState()).incident, state.incident
+        for room, earlier, state in self._moved(before):
+            was, now = (earlier or RoomState()).incident, state.incident
             if not is_room(room) or now is None or now.ladder is None:
                 continue
             if was is not None and (was.ladder is not None or was.acked_ms is not None):
@@ -261,19 +261,25 @@ class Notifier:
                 found.add(room)
         return frozenset(found)
 
+    def _moved(self, before: State) -> Iterator[tuple[str, RoomState | None, RoomState]]:
+        """Rooms that a step has looked at: what they were and are. The others are the very same
+        object, and they are many."""
+        for room, state in self._state.rooms.items():
+            if (earlier := before.rooms.get(room)) is not state:
+                yield room, earlier, state
+
     def _was_ack(self, room: RoomId, m: int) -> bool:
         return any(a.m == m and a.kind == "ack" for a in self._records.actions(room))
 
     # --- what is written
 
     def _changed(self, before: State) -> dict[str, bytes]:
-        after = self._state
         rows = {
             room: msgspec.json.encode(state)
-            for room, state in after.rooms.items()
-            if before.rooms.get(room) != state
+            for room, earlier, state in self._moved(before)
+            if earlier != state
         }
-        spanning = _spanning(after)
+        spanning = _spanning(self._state)
         if spanning != _spanning(before):
             rows[EVERYWHERE] = msgspec.json.encode(spanning)
         return rows
@@ -281,13 +287,14 @@ class Notifier:
     def _numbered(self, before: State, now_ms: int) -> list[OpenIncident]:
         """Incidents that opened or closed with this step; each has a code of its own."""
         rows = []
-        for room, state in self._state.rooms.items():
-            was, now = before.rooms.get(room, RoomState()).incident, state.incident
+        for room, before_it, state in self._moved(before):
+            earlier = before_it or RoomState()
+            was, now = earlier.incident, state.incident
             if was and (now is None or now.number != was.number):
                 rows.append(self._incident(room, was.number, was.began_ms, now_ms))
             if now and (was is None or was.number != now.number):
                 rows.append(self._incident(room, now.number, now.began_ms, None))
-            elif now is None and state.incidents > before.rooms.get(room, RoomState()).incidents:
+            elif now is None and state.incidents > earlier.incidents:
                 rows.append(self._incident(room, state.incidents, now_ms, now_ms))
         for row in rows:
             self._incidents = [

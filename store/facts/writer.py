@@ -84,6 +84,8 @@ class SqlFactsStore(SqlFactsReader):
             for one in judged:
                 known = self._rooms.get(one.room) or self._load(connection, one.room)
                 after[one.room] = self._write_room(connection, known, one, now_ms)
+            if judged:
+                _write_positions(connection, judged)
             if arrived:
                 put = upsert(t.arrived)
                 connection.execute(
@@ -161,14 +163,6 @@ class SqlFactsStore(SqlFactsReader):
             self._write_pauses(connection, one.room, known.pauses, pauses)
         flags = set(one.judgement.flags)
         self._write_flags(connection, one.room, known.flags, flags)
-        row = {
-            "n": one.n, "m": one.m, "horizon_ms": one.horizon_ms, "checkpoints": one.checkpoints,
-        }  # fmt: skip
-        connection.execute(
-            upsert(t.rooms).values(room=one.room, **row).on_conflict_do_update(
-                index_elements=["room"], set_=row
-            )
-        )  # fmt: skip
         return _Room(kept, pauses, flags)
 
     def _write_facts(
@@ -286,3 +280,21 @@ def carry(before: Sequence[_Kept], facts: Sequence[Fact]) -> list[tuple[Fact, _K
     """Each fact with the version it continues."""
     old_of = continued([(old.id, old.fact) for old in before], facts)
     return [(fact, before[old_of[i]] if i in old_of else None) for i, fact in enumerate(facts)]
+
+
+def _write_positions(connection: Connection, judged: Sequence[JudgedRoom]) -> None:
+    """How far each room is judged, and from where to go on."""
+    put = upsert(t.rooms)
+    columns = ("n", "m", "horizon_ms", "checkpoints")
+    connection.execute(
+        put.on_conflict_do_update(
+            index_elements=["room"], set_={name: put.excluded[name] for name in columns}
+        ),
+        [
+            {
+                "room": one.room, "n": one.n, "m": one.m, "horizon_ms": one.horizon_ms,
+                "checkpoints": one.checkpoints,
+            }
+            for one in judged
+        ],
+    )  # fmt: skip

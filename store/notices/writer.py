@@ -168,12 +168,16 @@ class SqlNoticesStore(SqlNoticesReader):
                 )
             if links is not None:
                 connection.execute(delete(t.links))
-                for link in links:
+                if links:
                     connection.execute(
-                        insert(t.links).values(
-                            room=link.room, probe=link.probe, quantity=link.quantity,
-                            since_ms=link.since_ms, level=link.level,
-                        )
+                        insert(t.links),
+                        [
+                            {
+                                "room": link.room, "probe": link.probe, "quantity": link.quantity,
+                                "since_ms": link.since_ms, "level": link.level,
+                            }
+                            for link in links
+                        ],
                     )  # fmt: skip
 
     def told_system_alarms(self) -> list[Told]:
@@ -503,24 +507,29 @@ def _write_turn(
     notices: Sequence[NewNotice],
     incidents: Sequence[OpenIncident],
 ) -> None:
-    for room, state in states.items():
+    if states:
+        put = upsert(t.states)
         connection.execute(
-            upsert(t.states)
-            .values(room=room, state=state)
-            .on_conflict_do_update(index_elements=["room"], set_={"state": state})
+            put.on_conflict_do_update(index_elements=["room"], set_={"state": put.excluded.state}),
+            [{"room": room, "state": state} for room, state in states.items()],
         )
-    for notice in notices:
-        connection.execute(upsert(t.notices).values(_row(notice)).on_conflict_do_nothing())
-    for i in incidents:
+    if notices:
         connection.execute(
-            upsert(t.incidents)
-            .values(
-                room=i.room, number=i.number, code=i.code, opened_ms=i.opened_ms,
-                closed_ms=i.closed_ms,
-            )
-            .on_conflict_do_update(
-                index_elements=["room", "number"], set_={"closed_ms": i.closed_ms}
-            )
+            upsert(t.notices).on_conflict_do_nothing(), [_row(notice) for notice in notices]
+        )
+    if incidents:
+        put = upsert(t.incidents)
+        connection.execute(
+            put.on_conflict_do_update(
+                index_elements=["room", "number"], set_={"closed_ms": put.excluded.closed_ms}
+            ),
+            [
+                {
+                    "room": i.room, "number": i.number, "code": i.code, "opened_ms": i.opened_ms,
+                    "closed_ms": i.closed_ms,
+                }
+                for i in incidents
+            ],
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Engine, Row, Select, func, select, tuple_
+from sqlalchemy import Column, Engine, Row, Select, and_, func, or_, select, tuple_
 from sqlalchemy.exc import OperationalError
 
 from domain.calibration import Check, Papers
@@ -146,8 +146,17 @@ class SqlRecordsReader:
     def contacts(self, room: RoomId) -> list[Contact]:
         """The ladder in order; a person with one role by two scopes stands there once, on duty
         by either."""
-        people = {one.id: one for one in self.people()}
-        return on_ladder(self.duties(), people, self._scopes(room))
+        scopes, d = self._scopes(room), t.duties.c
+        one_of = or_(*(and_(d.scope_kind == kind, d.scope == scope) for kind, scope in scopes))
+        duties = self._all(
+            select(t.duties).where(one_of), duty, d.person, d.role, d.scope_kind, d.scope
+        )
+        of_them = t.people.c.id.in_(sorted({one.person for one in duties}))
+        people = {
+            one.id: one for one in self._all(select(t.people).where(of_them), person, t.people.c.id)
+        }
+        still = [one for one in duties if one.person in people]  # some may have gone in between
+        return on_ladder(still, people, scopes)
 
     def calendar(self) -> list[CalendarDay]:
         return self._all(select(t.calendar), calendar_day, t.calendar.c.day)
