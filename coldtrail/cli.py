@@ -90,7 +90,7 @@ def up(*, data: Data = HERE) -> None:
     from coldtrail.supervise import AlreadyUp, Supervisor, until_signal
 
     installation = settings.load(data)
-    for edge in installation.edges():
+    for edge in installation.here():
         pin_server_key(installation, edge)  # a folder that was made before configs were signed
     logs.to_stderr("up", installation.now_ms())
     supervisor = Supervisor(installation)
@@ -778,6 +778,11 @@ def restore(
         print(f"What was there is in {done.aside}.")
     print("Start it with `coldtrail up`: alarms are judged anew, and each gateway sends again what "
           "it still holds.")  # fmt: skip
+    absent = [e.gateway.id for e in settings.load(data).here() if not e.keys.exists()]
+    if absent:
+        print(f"Gateways are in no backup. Not in this folder: {', '.join(absent)}. Before the start"
+              " put\n`elsewhere = true` into the table of each that runs on another machine, or its"
+              " folder here.")  # fmt: skip
 
 
 @app.command
@@ -820,10 +825,12 @@ def _ports_are_free(installation: Installation) -> None:
 
 
 def _say_where(installation: Installation) -> None:
-    edge = installation.edges()[0]
-    print(f"console  {installation.api_url}/", flush=True)
-    print(f"devices  {edge.mqtt_url}", flush=True)
-    if installation.phone_url:
+    server = not installation.file.network.server_elsewhere
+    if server:
+        print(f"console  {installation.api_url}/", flush=True)
+    for edge in installation.here()[:1]:
+        print(f"devices  {edge.mqtt_url}", flush=True)
+    if server and installation.phone_url:
         print(f"phone    {installation.phone_url}", flush=True)
     print("Ctrl-C stops everything.", flush=True)
 

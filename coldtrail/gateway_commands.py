@@ -53,7 +53,8 @@ def list_all(*, data: Data = HERE) -> None:
     for edge in installation.edges():
         g = edge.gateway
         keys = f"missing: coldtrail gateway add {g.id}" if g.id in keyless else "ok"
-        table.add_row(g.id, edge.role, str(g.partition), edge.mqtt_url, keys)
+        where = "elsewhere" if g.elsewhere else edge.mqtt_url
+        table.add_row(g.id, edge.role, str(g.partition), where, keys)
     Console().print(table)
 
 
@@ -177,7 +178,7 @@ def offsets(*, data: Data = HERE, gateway: Which = "") -> None:
 
 
 def _edge(data: Path, gateway: str) -> settings.Edge:
-    edges = settings.load(data).edges()
+    edges = settings.load(data).here()
     edge = next((e for e in edges if gateway in ("", e.gateway.id)), None)
     if edge is None:
         raise settings.Wrong(f"no gateway {gateway[:80]!r} here")

@@ -217,6 +217,7 @@ port_base = {port_base}
 # listen = "0.0.0.0"                # devices and browsers on other machines; default: this one
 # broker_url = "mqtt://broker:1883" # mosquitto in the middle: its users are in server/mosquitto/
 # api_url = "http://api:18800"      # where roles find the api, when it is on another machine
+# server_elsewhere = true           # gateways alone run here; broker_url says where the server is
 
 # [clock]
 # trust = "kernel"                  # for gateways that do not say

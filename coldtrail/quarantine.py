@@ -29,9 +29,10 @@ def listed(installation: Installation, after: int, limit: int) -> Iterator[Held]
 
     Raises ``store.connect.NotReady`` where no server has run yet."""
     path = installation.ingest_settings().readings_path
-    for q in ingest.quarantine.listed(path, after, limit):
+    server = not installation.file.network.server_elsewhere
+    for q in ingest.quarantine.listed(path, after, limit) if server else ():
         yield Held(str(q.id), q.state, q.source, q.topic, q.reason, q.payload)
-    for edge in installation.edges():
+    for edge in installation.here():
         outbox = installation.gateway_settings(edge).outbox_path
         for g in gateway_quarantine.listed(outbox, after, limit):
             name = f"{edge.gateway.id}/{g.id}"
@@ -53,7 +54,7 @@ def retry(
     themselves when they run). ``ValueError`` for a name that cannot be."""
     at_server: list[int] = []
     at_gateway: dict[str, list[int]] = {}
-    edges = {edge.gateway.id: edge for edge in installation.edges()}
+    edges = {edge.gateway.id: edge for edge in installation.here()}
     for name in names:
         gateway, _, number = name.rpartition("/")
         if not _is_number(number) or (gateway and gateway not in edges):

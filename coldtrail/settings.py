@@ -48,7 +48,8 @@ class Clock(Table, frozen=True):
 
 
 class Gateway(Table, frozen=True):
-    """One ``[[gateway]]``. ``clock_trust`` overrides ``[clock] trust`` for this one;
+    """One ``[[gateway]]``. ``elsewhere``: it runs on another machine, and the server of this folder
+    knows it all the same. ``clock_trust`` overrides ``[clock] trust`` for this one;
     ``uplink_url`` is the central broker as this gateway reaches it, when not directly;
     ``modbus`` is a file of controllers and their registers (docs/devices.md).
     ``alarm_command`` switches a relay; ``sms_folder`` is gammu-smsd's, where there is a modem."""
@@ -56,6 +57,7 @@ class Gateway(Table, frozen=True):
     id: GatewayName
     partition: Annotated[int, msgspec.Meta(ge=0, le=63)]
     kid: str = "k1"
+    elsewhere: bool = False
     clock_trust: Trust | None = None
     uplink_url: str = ""
     modbus: str = ""
@@ -109,11 +111,13 @@ class Alerts(Table, frozen=True):
 class Network(Table, frozen=True):
     """``listen``: where devices and browsers are heard; other machines need more than loopback.
     ``broker_url``: another central broker, such as mosquitto; without it, the embedded one runs.
-    ``api_url``: how roles reach the api, when it is not on this machine."""
+    ``api_url``: how roles reach the api, when it is not on this machine. ``server_elsewhere``:
+    gateways alone run here."""
 
     listen: str = "127.0.0.1"
     broker_url: str = ""
     api_url: str = ""
+    server_elsewhere: bool = False
 
 
 class SmsCentre(Table, frozen=True):
@@ -159,7 +163,15 @@ def understand(folder: Path, raw: bytes) -> "Installation":
     ids = [g.id for g in file.gateway]
     if twice := sorted({id for id in ids if ids.count(id) > 1}):
         raise Wrong(f"{path}: gateway id {', '.join(twice)} stands there twice")
-    for g in file.gateway:
+    here = [g for g in file.gateway if not g.elsewhere]
+    if file.network.server_elsewhere:
+        if not here:
+            raise Wrong(f"{path}: everything is elsewhere, nothing runs here")
+        if not (file.network.broker_url or all(g.uplink_url for g in here)):
+            raise Wrong(
+                f"{path}: `network.server_elsewhere` needs `broker_url`: where the server is"
+            )
+    for g in here:
         if g.modbus:
             _check_modbus(path, g.id, folder / g.modbus)
     if (start := file.clock.start) is not None and start.tzinfo is None:
@@ -323,13 +335,18 @@ class Installation:
 
     def ports(self) -> list[int]:
         """Every port that this folder's roles listen on, or may."""
-        edges = [edge.port(i) for edge in self.edges() for i in range(3)]
-        return [self.port(i) for i in range(6)] + edges
+        edges = [edge.port(i) for edge in self.here() for i in range(3)]
+        server = 0 if self.file.network.server_elsewhere else 6
+        return [self.port(i) for i in range(server)] + edges
 
     def edges(self) -> list[Edge]:
         return [
             Edge(g, i, self.folder, self.file.port_base) for i, g in enumerate(self.file.gateway)
         ]
+
+    def here(self) -> list[Edge]:
+        """Gateways that run on this machine."""
+        return [edge for edge in self.edges() if not edge.gateway.elsewhere]
 
     def edge(self, role: str) -> Edge:
         """Of a role ``gateway…`` or ``edge-broker…``."""
@@ -337,7 +354,9 @@ class Installation:
 
     def roles(self) -> list[str]:
         """In the order of the start; stopped the other way round."""
-        edges = self.edges()
+        edges = self.here()
+        if self.file.network.server_elsewhere:
+            return [*(e.broker_role for e in edges), *(e.role for e in edges)]
         return [
             *([] if self.file.network.broker_url else ["broker"]),
             *(e.broker_role for e in edges),
@@ -360,11 +379,13 @@ class Installation:
         return [e for e in self.edges() if all(path.exists() for path in self.server_needs(e))]
 
     def keyless(self) -> list[Edge]:
-        """Gateways that lack a key on one side or the other."""
+        """Gateways that lack a key, of the sides that are here."""
+        return [e for e in self.edges() if not all(path.exists() for path in self._keys_here(e))]
+
+    def _keys_here(self, edge: Edge) -> list[Path]:
         return [
-            e
-            for e in self.edges()
-            if not all(path.exists() for path in (*e.needs, *self.server_needs(e)))
+            *([] if edge.gateway.elsewhere else edge.needs),
+            *([] if self.file.network.server_elsewhere else self.server_needs(edge)),
         ]
 
     def trust(self, edge: Edge) -> Trust:

@@ -15,13 +15,14 @@ from store.system_alarms import read
 
 
 def status(installation: Installation) -> dict[str, Any]:
-    edges = installation.edges()
+    edges = installation.here()
+    first = edges[0] if edges else installation.edges()[0]
     file = installation.file
     return {
         "up": is_up(installation.folder),
         "roles": {role: msgspec.to_builtins(state) for role, state in _roles(installation).items()},
         "system": [_alarm(one) for one in read(str(installation.system), installation.now_ms()())],
-        "edge": _edge(edges[0]),
+        "edge": _edge(first),
         "edges": {edge.gateway.id: _edge(edge) for edge in edges},
         "broker": {"url": installation.broker_url},
         "api": {

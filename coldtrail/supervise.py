@@ -276,7 +276,10 @@ class Supervisor:
         for edge in self._installation.keyless():
             if edge.role in roles or edge.broker_role in roles:
                 id = edge.gateway.id
-                raise Wrong(f"gateway {id} has no keys: `coldtrail gateway add {id}` makes them")
+                raise Wrong(
+                    f"gateway {id} has no keys here: `coldtrail gateway add {id}` makes them for a new"
+                    " one; one that runs on another machine has `elsewhere = true` in its table"
+                )
         password = Path(self._installation.alerts_settings().sms_password_file)
         if "alerts" in roles and not password.exists():
             raise Wrong(f"`alerts.sms_password_file`: {password} does not exist")

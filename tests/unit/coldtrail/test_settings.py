@@ -1,3 +1,4 @@
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def load(folder: Path, text: str) -> settings.Installation:
             ONE_GATEWAY + "[alerts]\nsms_url = 'http://x'\n", r"alerts\.sms_url.*http", id="carrier"
         ),
         pytest.param(
+            ONE_GATEWAY + "[network]\nserver_elsewhere = true\n", "broker_url", id="where"
+        ),
+        pytest.param(
+            ONE_GATEWAY + "elsewhere = true\n[network]\nserver_elsewhere = true\n",
+            "nothing runs here",
+            id="nothing-here",
+        ),
+        pytest.param(
             ONE_GATEWAY + "[clock]\nstart = 2026-06-01T00:00:00\n", "time zone", id="zoneless"
         ),
     ],
@@ -53,6 +62,38 @@ def test_the_first_gateway_has_the_plain_names_and_further_ones_carry_their_id(
         [20_013, 20_014, 20_015],
     ]
     assert made.edge("edge-broker-lixia").home == tmp_path / "gateway-lixia"
+
+
+def test_a_gateway_elsewhere_is_known_and_not_started_and_needs_no_keys_of_its_own_here(
+    tmp_path: Path,
+) -> None:
+    made = init_data(tmp_path, port_base=20_000, gateways=[NewGateway("gw1"), NewGateway("lixia")])
+    shutil.rmtree(made.edge("gateway-lixia").home)
+    text = (tmp_path / "coldtrail.toml").read_text()
+    assert [e.gateway.id for e in made.keyless()] == ["lixia"]
+
+    server = load(tmp_path, text.replace('id = "lixia"', 'id = "lixia"\nelsewhere = true'))
+
+    assert "gateway-lixia" not in server.roles()
+    assert "ingest" in server.roles()
+    assert server.keyless() == []
+    assert [e.gateway.id for e in server.known_edges()] == ["gw1", "lixia"]
+    assert 20_013 not in server.ports()
+
+
+def test_where_gateways_run_alone_nothing_of_the_server_is_needed(tmp_path: Path) -> None:
+    made = init_data(tmp_path, port_base=20_000)
+    shutil.rmtree(made.server)
+    text = (tmp_path / "coldtrail.toml").read_text()
+
+    village = load(
+        tmp_path, f'{text}\n[network]\nserver_elsewhere = true\nbroker_url = "mqtt://county:1883"\n'
+    )
+
+    assert village.roles() == ["edge-broker", "gateway"]
+    assert village.keyless() == []
+    assert village.ports() == [20_010, 20_011, 20_012]
+    assert village.gateway_settings(village.edges()[0]).uplink_url == "mqtt://county:1883"
 
 
 def test_every_secret_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
@@ -99,7 +140,9 @@ def test_every_table_that_the_comments_offer_is_understood(tmp_path: Path) -> No
 
     assert made.file.clock.rate == 60
     assert made.file.influx.url
-    assert made.roles()[-1] == "influx"  # another carrier is set: no SMS centre
+    assert made.file.network.server_elsewhere
+    assert made.file.alerts.sms_url
+    assert made.roles() == ["edge-broker", "gateway"]
 
 
 def test_a_storys_clock_goes_on_where_it_is_after_a_restart(tmp_path: Path) -> None:
