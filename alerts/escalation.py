@@ -181,7 +181,7 @@ def understand(
             meant = waiting or mine
             if len(meant) == 1:
                 return Understood("ack", person, meant[0].room)
-            return Understood("which" if meant else "nothing-open", person, choices=meant)
+            return Understood("which" if waiting else "nothing-open", person, choices=waiting)
         case Acknowledges():
             return _by_code(said, person, rosters, incidents, waiting)
 

@@ -480,12 +480,13 @@ def _help(codes: Sequence[str], zh: bool) -> str:
             if zh
             else "Not understood. For temperatures reply TEMP"
         )
+    if len(codes) == 1:
+        if zh:
+            return f"没看懂,报警还没有确认。确认请回:1 {codes[0]}"
+        return f"Not understood, not yet confirmed. Reply 1 {codes[0]}"
     if zh:
-        return f"没看懂,报警还没有确认。确认请回:1 {codes[0]}" + (
-            "" if len(codes) == 1 else " 等代码"
-        )
-    other = "" if len(codes) == 1 else " (or another code)"
-    return f"Not understood, not yet confirmed. Reply 1 {codes[0]}{other}"
+        return f"没看懂,有{len(codes)}个报警未确认。请回各自的代码,如:1 {codes[0]}"
+    return f"Not understood, {len(codes)} alarms wait. Reply each code, as 1 {codes[0]}"
 
 
 def _over(place: str, code: str, zh: bool) -> str:

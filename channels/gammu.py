@@ -10,6 +10,7 @@ character as a question mark.
 """
 
 import logging
+import os
 import re
 import threading
 import time
@@ -66,7 +67,11 @@ class GammuChannel:
             began = [path.stat().st_mtime for path in self._outbox.glob("OUT*")]
         except OSError as error:
             raise TryLater(f"gammu-smsd's folders: {error}") from error
-        if not self._outbox.is_dir() or (began and time.time() - min(began) > LEFT_LYING_S):
+        if not self._outbox.is_dir():
+            raise TryLater(f"there is no folder {self._outbox}")
+        if not os.access(self._outbox, os.W_OK | os.X_OK):
+            raise TryLater(f"{self._outbox} cannot be written by this user")
+        if began and time.time() - min(began) > LEFT_LYING_S:
             raise TryLater("gammu-smsd leaves what is in its outbox")
 
     def take_back(self, key: str) -> bool:

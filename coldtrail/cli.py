@@ -155,6 +155,8 @@ def status(
         console.print(
             f"[{colour}]{one['code']}[/] {one['about']} {one['text'][lang]} ({since:%m-%d %H:%M})"
         )
+        if one["detail"]:
+            console.print(f"  {one['detail']}", markup=False, highlight=False, style="dim")
         console.print(f"  {one['do'][lang]}", markup=False, highlight=False)
     console.print(f"console {answer['api']['url']}/   devices {answer['edge']['url']}")
     if answer["phone"]:

@@ -11,6 +11,7 @@ from channels.connect import lacks
 from coldtrail.brokers import Missing, executable
 from coldtrail.settings import Installation
 from coldtrail.supervise import is_up
+from store.system_alarms import read
 
 LOW_DISK_BYTES = 2 << 30  # what one gateway's outbox may grow to
 OLDEST_SQLITE = (3, 51, 3)  # with the fix of the race when a WAL is reset
@@ -38,22 +39,29 @@ def examine(installation: Installation) -> list[Finding]:
         _clock(installation),
         _secrets(installation),
         *_gateways(installation),
-        *_channels(installation),
+        *_channels(installation, up=up),
         Finding("ok", "up: running" if up else "up: not running"),
         *([] if up else _ports(installation)),
     ]
 
 
-def _channels(installation: Installation) -> list[Finding]:
+def _channels(installation: Installation, *, up: bool) -> list[Finding]:
     """A real phone rings only by a channel of one's own."""
     if installation.own_centre:
         look = "texts go to the folder's own SMS centre: no real phone rings"
         return [Finding("look", look, "docs/operations.md, Channels")]
+    settings = installation.alerts_settings()
+    said = read(settings.system_path, installation.now_ms()()) if up else []
+    failing = {a.about: a.detail for a in said if a.code == "CHANNEL_FAILS"}
     found = []
-    for way in installation.alerts_settings().ways():
-        missing = lacks(way)
-        verdict: Verdict = "wrong" if missing else "ok"
-        found.append(Finding(verdict, f"channel {way.name}", f"lacks {missing}" if missing else ""))
+    for way in settings.ways():
+        what, why = f"channel {way.name}", failing.get(f"channel:{way.name}")
+        if missing := lacks(way):
+            found.append(Finding("wrong", what, f"lacks {missing}"))
+        elif why is not None:
+            found.append(Finding("look", what, f"takes nothing now: {why}"))
+        else:
+            found.append(Finding("ok", what))
     return found
 
 

@@ -1,6 +1,7 @@
 """What is each driver's own: refusals, lost answers, receipts and replies."""
 
 import json
+import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from channels.gammu import GammuChannel
 from channels.listener import Listener
 from channels.ports import Hears, Outgoing, Refused, Shut, TryLater
 from tests.contract.test_channel import (
@@ -311,3 +313,17 @@ def test_what_the_modem_could_not_send_is_refused_and_may_be_tried_again(tmp_pat
             channel.send(message("k1"))
         with pytest.raises(TryLater):
             channel.send(message("k1"))
+
+
+def test_a_modem_that_is_not_there_says_what_is_missing(tmp_path: Path) -> None:
+    channel = GammuChannel(tmp_path, on_reply=lambda _: None, now_ms=lambda: 0, hear=False)
+    with pytest.raises(TryLater, match="there is no folder"):
+        channel.alive()
+    for name in ("outbox", "sent", "error"):
+        (tmp_path / name).mkdir()
+    channel.alive()
+    left = tmp_path / "outbox" / "OUTA20260601_000000_00_+8613800000001_ct0.txt"
+    left.write_text("x")
+    os.utime(left, (0, 0))
+    with pytest.raises(TryLater, match="leaves what is in its outbox"):
+        channel.alive()
