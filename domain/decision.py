@@ -181,13 +181,17 @@ def _address(turn: _Turn, room: str, incident: int, say: Say) -> None:
         state = turn.people.get(person, PersonState())
         capped = say.channel == "sms" and not say.urgent and _free_at(state) > turn.now_ms
         if capped:
-            turn.people[person] = replace(
-                state,
-                held=(*state.held, *about),
-                held_codes=tuple(sorted({*state.held_codes, *say.codes})),
-            )
+            _hold(turn, person, about, say.codes)
         else:
             turn.give(person, say.channel, say.kind, say.codes, about, room, incident)
+
+
+def _hold(
+    turn: _Turn, person: str, about: Sequence[tuple[str, Known]], codes: Sequence[str]
+) -> None:
+    state = turn.people.get(person, PersonState())
+    held_codes = tuple(sorted({*state.held_codes, *codes}))
+    turn.people[person] = replace(state, held=(*state.held, *about), held_codes=held_codes)
 
 
 def _apart(turn: _Turn, say: Say, room: str, site: str, wide: Set[str]) -> Say:
@@ -238,7 +242,7 @@ def _free_at(person: PersonState) -> int:
 
 
 def _release(turn: _Turn) -> None:
-    """One summary of what the caps held back, as soon as they allow it."""
+    """One digest of what waited, for the morning or for the caps, as soon as these allow it."""
     for person, state in sorted(turn.people.items()):
         if state.held and _free_at(state) <= turn.now_ms:
             turn.people[person] = replace(state, held=(), held_codes=())
@@ -263,18 +267,13 @@ def _group_power(turn: _Turn) -> None:
 
 
 def _digest(turn: _Turn, due_ms: int | None) -> int | None:
-    """Send the morning's digest when it is due; when the next one is."""
+    """Hold the morning's digest ready when it is due, to go out as the caps allow; when the next
+    one is due."""
     if due_ms is not None and due_ms <= turn.now_ms:
-        by_person: dict[str, list[tuple[str, Known]]] = {}
         for room in sorted(turn.rooms):
             turn.rooms[room], waited = morning(turn.rooms[room], turn.now_ms)
             for person, known in waited.items():
-                by_person.setdefault(person, []).extend((room, k) for k in known)
-        for person, about in sorted(by_person.items()):
-            state = turn.people.get(person, PersonState())
-            codes = {k.code for _, k in about}.union(state.held_codes)
-            turn.people[person] = replace(state, held=(), held_codes=())
-            turn.give(person, "sms", "digest", sorted(codes), [*about, *state.held])
+                _hold(turn, person, [(room, k) for k in known], [k.code for k in known])
         due_ms = None
     if due_ms is None and any(k.waiting for s in turn.rooms.values() for k in s.known):
         local = turn.now_ms + LOCAL_OFFSET_MS

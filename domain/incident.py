@@ -210,22 +210,25 @@ def _overlap(known: Known, end_ms: int, fact: Fact) -> int:
     )
 
 
-def _inherited(fact: Fact, before: Sequence[Known]) -> Known | None:
+def _inherited(fact: Fact, before: Sequence[Known]) -> list[Known]:
     """What was known of this fact. An open one reaches to when it was last seen, so that another
     alarm after its end is a new one."""
-    best = max(
-        ((_overlap(k, _end(k), fact), k) for k in before if k.code == fact.code),
-        key=lambda pair: pair[0],
-        default=None,
-    )
-    return best[1] if best and best[0] > 0 else None
+    return [k for k in before if k.code == fact.code and _overlap(k, _end(k), fact) > 0]
 
 
-def _carry(
-    facts: Sequence[Fact], before: Sequence[Known], upto_ms: int, now_ms: int
-) -> tuple[list[Known], list[Fact], list[Known]]:
-    """(known and still there, new, gone)."""
-    pairs: list[tuple[Fact, Known]] = []
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """What became of what was known. ``again``: was over and is active after all, with what was
+    known of it. Not what a clock that was put back brings before its end."""
+
+    kept: list[Known]
+    again: list[tuple[Known, list[Known]]]
+    new: list[Fact]
+    gone: list[Known]
+
+
+def _carry(facts: Sequence[Fact], before: Sequence[Known], upto_ms: int, now_ms: int) -> _Carried:
+    pairs: list[tuple[Fact, list[Known]]] = []
     new: list[Fact] = []
     for fact in facts:
         old = _inherited(fact, before)
@@ -234,26 +237,38 @@ def _carry(
         else:
             new.append(fact)
     gone = []
-    for old in before:
-        if any(old is known for _, known in pairs):
+    for known in before:
+        if any(known is one for _, old in pairs for one in old):
             continue
         # An open one reaches on without end when nothing else is left of it: it fired later.
         late = next(
-            (f for f in new if f.code == old.code and _overlap(old, FOREVER_MS, f) > 0), None
+            (f for f in new if f.code == known.code and _overlap(known, FOREVER_MS, f) > 0), None
         )
-        if old.active and late:
+        if known.active and late:
             new.remove(late)
-            pairs.append((late, old))
-        elif not any(f.code == old.code and _overlap(old, _end(old), f) > 0 for f in facts):
-            gone.append(old)
-    kept = [
-        replace(
-            _known(fact, upto_ms, now_ms),
-            told=old.told, told_critical=old.told_critical, waiting=old.waiting,
-        )
-        for fact, old in pairs
-    ]  # fmt: skip
-    return kept, new, gone
+            pairs.append((late, [known]))
+        else:
+            gone.append(known)
+    kept, again = [], []
+    for fact, old in pairs:
+        one = _as_told(_known(fact, upto_ms, now_ms), old)
+        if one.active and not any(k.active or k.seen_ms > now_ms for k in old):
+            again.append((one, old))
+        else:
+            kept.append(one)
+    return _Carried(kept, again, new, gone)
+
+
+def _as_told(known: Known, old: Sequence[Known]) -> Known:
+    """Who heard of any of what now is one alarm has heard of it."""
+    told = _with((), [person for k in old for person in k.told])
+    waiting = {person for k in old for person in k.waiting}.difference(told)
+    return replace(
+        known,
+        told=told,
+        told_critical=any(k.told_critical for k in old),
+        waiting=tuple(sorted(waiting)),
+    )
 
 
 def _end(known: Known) -> int:
@@ -297,8 +312,7 @@ class _Turn:
                 people=_with(self.incident.people, to),
             )
         if kind in ("escalate", "repeat"):  # of every told critical that is active
-            for k in self.criticals():
-                self.mark([k], told=_with(k.told, to))
+            self.inform(self.criticals(), to)
 
     def open(self) -> Incident:
         if self.incident is None:
@@ -306,29 +320,37 @@ class _Turn:
             self.incident = Incident(self.incidents, self.now_ms)
         return self.incident
 
-    def mark(self, chosen: Sequence[Known], **changes: object) -> list[Known]:
-        marked = []
+    def inform(
+        self, chosen: Sequence[Known], people: Sequence[str], **changes: object
+    ) -> list[Known]:
+        """``people`` hear of it now, beside those who have."""
+        informed = []
         for i, k in enumerate(self.known):
             if any(k is c for c in chosen):
-                self.known[i] = replace(k, **changes)  # type: ignore[arg-type]  # field names of Known
-                marked.append(self.known[i])
-        return marked
+                self.known[i] = replace(k, told=_with(k.told, people), **changes)  # type: ignore[arg-type]  # field names of Known
+                informed.append(self.known[i])
+        return informed
 
     def criticals(self) -> list[Known]:
         return [k for k in self.known if k.active and k.told_critical]
 
     def untold(self, known: Known) -> bool:
         """Active, and yet not to be told now."""
-        return known.code in self.seen.silenced or self.stale(known)
+        return _untold(known, self.seen, self.now_ms)
 
-    def stale(self, known: Known) -> bool:
-        """Not to be told as if it were now: its room's samples are old, or the backlog that
-        drains may yet bring its end."""
-        newest = self.seen.newest_sample_ms
-        fresh_after = self.now_ms - 3 * self.seen.interval_s * 1000
-        if self.seen.catching_up and known.code not in LINK_CODES:
-            return known.fired_ms <= fresh_after
-        return known.code in LIMIT_CODES and (newest is None or newest <= fresh_after)
+
+def _untold(known: Known, seen: RoomSeen, now_ms: int) -> bool:
+    return known.code in seen.silenced or _stale(known, seen, now_ms)
+
+
+def _stale(known: Known, seen: RoomSeen, now_ms: int) -> bool:
+    """Not to be told as if it were now: its room's samples are old, or the backlog that
+    drains may yet bring its end."""
+    newest = seen.newest_sample_ms
+    fresh_after = now_ms - 3 * seen.interval_s * 1000
+    if seen.catching_up and known.code not in LINK_CODES:
+        return known.fired_ms <= fresh_after
+    return known.code in LIMIT_CODES and (newest is None or newest <= fresh_after)
 
 
 def step(
@@ -351,7 +373,14 @@ def step(
         and f.fired_at_ms <= seen.upto_ms
         and not (floor is not None and f.cleared_at_ms is not None and f.cleared_at_ms <= floor)
     ]
-    kept, new, gone = _carry(facts, facts_before, seen.upto_ms, now_ms)
+    carried = _carry(facts, facts_before, seen.upto_ms, now_ms)
+    kept, gone = carried.kept, carried.gone
+    again = []
+    for known, old in carried.again:
+        if _untold(known, seen, now_ms):  # over, as far as anybody was told
+            kept += old
+        else:
+            again.append(replace(known, told_critical=False, waiting=()))
     if floor is not None:
         gone = [k for k in gone if k.active or (k.cleared_ms or 0) > floor]
     if seen.catching_up:  # half a backlog proves nothing
@@ -359,10 +388,11 @@ def step(
     links, silent = _links(seen, links_before, now_ms)
     kept, links, forgotten = _hushed(kept, links, seen)
     turn = _Turn(seen, contacts, now_ms, kept + links, state.incident, state.incidents)
-    arisen = [_known(f, seen.upto_ms, now_ms) for f in new]
+    arisen = [_known(f, seen.upto_ms, now_ms) for f in carried.new]
     arisen = [k for k in arisen if k.active or not seen.catching_up] + silent
-    turn.untold_active = forgotten or any(turn.untold(k) for k in arisen if k.active)
-    arisen = [k for k in arisen if not (k.active and turn.untold(k))]
+    untold = any(turn.untold(k) for k in arisen if k.active) or len(again) < len(carried.again)
+    turn.untold_active = forgotten or untold
+    arisen = again + [k for k in arisen if not (k.active and turn.untold(k))]
 
     _tell_new(turn, arisen, acked=acked)
     _tell_corrected(turn, gone)
@@ -405,7 +435,7 @@ def _tell_new(turn: _Turn, new: Sequence[Known], *, acked: bool) -> None:
     """Raise what is active and untold, report what is over."""
     if acked and turn.incident and turn.criticals():  # it speaks of what was told before
         turn.incident = replace(turn.incident, ladder=None, acked_ms=turn.now_ms)
-    risen = [  # told as a warning, or as over, and now an active critical
+    risen = [  # told as a warning, or not at all in a silence, and now an active critical
         k for k in turn.known
         if k.active and k.level == "critical" and not k.told_critical and not turn.untold(k)
     ]  # fmt: skip
@@ -426,7 +456,7 @@ def _raise_critical(turn: _Turn, critical: Sequence[Known]) -> None:
     first = incident.ladder is None or not turn.criticals()
     if first:
         turn.incident = replace(incident, ladder=Ladder(turn.now_ms), acked_ms=None)
-    told = turn.mark(critical, told=operators, told_critical=True, waiting=())
+    told = turn.inform(critical, operators, told_critical=True, waiting=())
     turn.say("raise", "sms", operators, told, urgent=first)
 
 
@@ -440,7 +470,7 @@ def _tell(turn: _Turn, kind: str, about: Sequence[Known]) -> None:
     told = tuple(sorted(at_once))
     if told and kind == "raise":
         turn.open()
-    turn.say(kind, "sms", told, turn.mark(about, told=told, waiting=later))
+    turn.say(kind, "sms", told, turn.inform(about, told, waiting=later))
 
 
 def _tell_corrected(turn: _Turn, gone: Sequence[Known]) -> None:

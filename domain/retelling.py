@@ -144,19 +144,19 @@ class _Track:
                 self.newest_sample_ms = max(self.newest_sample_ms or 0, e.at_ms)
         # Judged ahead, so that the moments at which clock rules come true are known.
         self.judgement = self.engine.judge(self.until_ms, self._read)
-        self._links(readings, acted)
+        self._links(readings)
 
-    def _links(self, readings: Sequence[Arrived], acted: Sequence[Action]) -> None:
+    def _links(self, readings: Sequence[Arrived]) -> None:
         flagged = {(f.probe, f.quantity, f.at_ms) for f in self.judgement.flags}
         for e in readings:
             valid = (e.series.probe, e.series.quantity, e.at_ms) not in flagged
             if e.series.quantity in SAMPLES and valid:
                 self.arrived_ms[e.series] = e.arrived_ms
-        for action in acted:
+        for action in self.actions:  # what still comes from before a removal starts nothing
             if action.kind != "probe_removed":
                 continue
             for series in [s for s in self.arrived_ms if s.probe == action.detail.get("probe")]:
-                if max(self.rows[series]) <= action.at_ms:
+                if self.times[series][-1] <= action.at_ms:
                     del self.arrived_ms[series]
 
     def _read(self, from_ms: int, to_ms: int) -> dict[Series, Columns]:

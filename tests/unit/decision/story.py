@@ -71,9 +71,10 @@ class Story:
         )
         return self
 
-    def does(self, minute: float, kind: str, room: str = "r1") -> "Story":
+    def does(self, minute: float, kind: str, room: str = "r1", *, probe: str = "") -> "Story":
+        detail = {"reason": "x", "probe": probe}
         self.events.append(
-            Acted(self.at(minute), room, Action(self.at(minute), kind, "op", {"reason": "x"}))
+            Acted(self.at(minute), room, Action(self.at(minute), kind, "op", detail))
         )
         return self
 

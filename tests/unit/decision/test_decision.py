@@ -110,6 +110,18 @@ def test_a_warning_told_in_the_digest_has_its_all_clear() -> None:
     ]
 
 
+def test_the_mornings_digest_is_within_the_caps_too() -> None:
+    rooms = [f"r{i}" for i in range(1, 8)]
+    story = Story(MIDNIGHT_MS, rooms).steady(0, 400, 5.0)
+    for i, room in enumerate(rooms[1:]):
+        story.one(335 + i, "battery", 9, room=room).does(345, "ack", room)
+
+    tells = story.tells(OP, 400)
+    assert [t[2:] for t in tells[:6]] == [("raise", "LOW_BATTERY_CRIT")] * 6
+    # Due at 06:30; the first of the six is an hour old at 06:35.
+    assert tells[6:] == [(395, "op", "digest", "WARN_HIGH")]
+
+
 def test_late_data_tells_of_the_past_once_and_rings_nobody() -> None:
     story = Story().steady(0, 0, 2.5)
     story.steady(5, 60, 2.5, arriving=180).steady(65, 115, 8.0, arriving=180)
@@ -152,6 +164,64 @@ def test_a_correction_is_the_last_word_on_what_never_was_though_its_like_was_tol
     ]
 
 
+def test_what_was_over_and_is_active_after_all_is_told_as_new() -> None:
+    story = Story().steady(0, 30, 8.0).steady(35, 40, 2.0)
+    story.one(40, "temperature", 8.0, arriving=43)  # so it was not over: neither is trusted
+    story.steady(45, 65, 8.0)
+
+    assert story.tells(LADDER[:2], 65) == [
+        (30, "op", "raise", "CRIT_HIGH"),
+        (40, "op", "clear", "CRIT_HIGH"),
+        (43, "op", "raise", "CRIT_HIGH"),
+        (58, "op*", "escalate", "CRIT_HIGH"),
+        (58, "second", "escalate", "CRIT_HIGH"),
+    ]
+
+
+def test_a_warning_that_was_over_and_is_active_after_all_is_told_as_new() -> None:
+    story = Story().steady(0, 30, 5.0).steady(35, 40, 2.0)
+    story.one(40, "temperature", 5.0, arriving=43).steady(45, 50, 5.0)
+
+    assert story.tells(OP, 50)[1:] == [
+        (40, "op", "clear", "WARN_HIGH"),
+        (43, "op", "raise", "WARN_HIGH"),
+    ]
+
+
+def test_what_was_over_and_is_active_on_old_samples_is_not_told_again_until_they_are_new() -> None:
+    story = Story().steady(0, 30, 8.0).steady(35, 40, 2.0)
+    story.one(40, "temperature", 8.0, arriving=56)
+
+    assert story.tells(OP, 60)[2:] == [(55, "op", "raise", "DATA_GAP_WARN")]
+    story.one(65, "temperature", 8.0)
+    assert story.tells(OP, 65)[3:] == [(65, "op", "raise", "CRIT_HIGH")]
+
+
+def test_a_clock_that_is_put_back_tells_nothing_again() -> None:
+    fact = Fact("CEILING", "critical", NOON_MS, NOON_MS, NOON_MS + 10 * MINUTE_MS, 1600, 0, 0)
+    state, kinds = State(), []
+    for minute in (0, 10, 5, 10):
+        now_ms = NOON_MS + minute * MINUTE_MS
+        room = RoomSeen([fact], now_ms, 300, now_ms)
+        state, told = step(state, now_ms, Seen({"r1": room}, {"r1": [OP[0].contact]}, {"r1": "s1"}))
+        kinds += [n.kind for n in told]
+
+    assert kinds == ["raise", "clear"]
+
+
+def test_two_alarms_that_late_data_makes_one_are_not_told_again_while_it_is_active() -> None:
+    # Over for an hour at 115, active anew since 155; late samples show that it never was over.
+    story = Story().steady(0, 105, 8.0).steady(110, 120, 2.0).steady(125, 165, 8.0)
+    for minute in (110, 115, 120):
+        story.one(minute, "temperature", 8.0, arriving=162)
+
+    assert "CRIT_HIGH" in story.tells(OP, 165)[-1][3]
+    assert [t for t in story.tells(OP, 165) if t[2] == "raise"] == [
+        (30, "op", "raise", "CRIT_HIGH"),
+        (155, "op", "raise", "CRIT_HIGH"),
+    ]
+
+
 def test_a_correction_reaches_whoever_heard_of_it_on_the_ladder_each_person_once() -> None:
     story = Story().steady(0, 65, 8.0).one(20, "door", 1)  # a critical of its own at 50
     for minute in range(0, 70, 5):
@@ -172,6 +242,15 @@ def test_silence_is_told_by_arrival_and_maintenance_starts_it_anew() -> None:
     story.does(60, "maintenance_ended")
 
     assert story.tells(OP, 80) == [(75, "op", "raise", "DATA_GAP_WARN")]
+
+
+def test_a_probe_that_was_taken_away_is_not_missed_though_its_late_samples_arrive() -> None:
+    story = Story().steady(0, 10, 2.0).does(12, "probe_removed", probe="p-r1")
+    story.one(5, "temperature", 2.0, arriving=15)
+
+    assert story.tells(OP, 90) == []
+    story.one(20, "temperature", 2.0)
+    assert story.tells(OP, 40) == [(35, "op", "raise", "DATA_GAP_WARN")]
 
 
 def test_five_sites_without_power_give_the_township_one_message_with_their_number() -> None:
