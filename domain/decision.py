@@ -225,7 +225,11 @@ def _tell_together(turn: _Turn) -> None:
         if one.due_ms is not None and one.due_ms <= turn.now_ms:
             sites = sorted({site for site, _, _ in one.held})
             about = [(room, known) for _, room, known in one.held]
-            turn.give(person, "sms", kind, one.codes, about, sites=sites)
+            # A repeat comes again and again: past the caps it would keep what waits for ever.
+            if kind == "repeat" and _free_at(turn.people.get(person, PersonState())) > turn.now_ms:
+                _hold(turn, person, about, one.codes)
+            else:
+                turn.give(person, "sms", kind, one.codes, about, sites=sites)
             turn.together[key] = one = Together(one.told)
         if one.due_ms is None and one.told[-1][0] + POWER_WINDOW_MS <= turn.now_ms:
             del turn.together[key]
