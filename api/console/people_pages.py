@@ -1,6 +1,6 @@
 """Who is told of which rooms: people, their phones and their duties."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
+from api.alarms import DAY_MS
 from api.console.duty_pages import minute_of
 from api.console.pages import field, form_of, page, words_of
 from api.context import Caller, Context, InContext
@@ -22,6 +23,7 @@ from store.records.ports import CalendarDay, Duty, Person, Region
 router = APIRouter(include_in_schema=False)
 
 LANGUAGES = ("zh", "en")
+STRANGERS_MS, SHOWN_STRANGERS = 14 * DAY_MS, 10
 
 
 @router.get("/people")
@@ -60,6 +62,21 @@ async def say(request: Request, context: InContext, caller: Caller) -> Response:
     return RedirectResponse("/people", 303)
 
 
+def _strangers(context: Context) -> list[Mapping[str, object]]:
+    """Texts of the last days from numbers that nobody here has, newest first: an operator with a
+    new phone acknowledges nothing and hears nothing."""
+    since_ms = context.now_ms() - STRANGERS_MS
+    found = context.sources.notices.ask(lambda reader: reader.replies(1000)) or ()
+    mine = {one.phone.lstrip("+") for one in context.registry().people.values()}
+    return [
+        one
+        for one in found
+        if one["understood"] == "stranger"
+        and int(str(one["at_ms"])) >= since_ms
+        and str(one["from"]).lstrip("+") not in mine
+    ][:SHOWN_STRANGERS]
+
+
 def _people(
     request: Request,
     context: Context,
@@ -83,6 +100,7 @@ def _people(
         rooms_of={site.id: registry.rooms_of(site.id) for site in sites},
         roles=ROLES,
         days=DAYS,
+        strangers=_strangers(context),
         stopped=context.records.texts_stopped(),
         calendar=context.records.calendar(),
         languages=LANGUAGES,

@@ -1,21 +1,25 @@
 """The console and the buyer's page as a browser without JavaScript meets them."""
 
+import contextlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from store.notices import open_notices
 from tests.integration.api.county import BEARER, empty, served
-from tests.support.console_county import CODE, TOKEN
+from tests.support.console_county import CODE, HOUR_MS, NOW_MS, TOKEN, settings_of
 from traceability.certificate import Verified, verify
 
 PAGES = ("/", "/alarms", "/alarms?which=over&room=meat", "/cases", "/cases?which=closed", "/silences", "/drills", "/people",
          "/rooms/berry/ladder", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
          "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d",
-         "/rooms/berry/explain", "/rooms/berry/try", "/rooms/berry/proposal", "/tuning")  # fmt: skip
+         "/rooms/berry/explain", "/rooms/berry/try", "/rooms/berry/proposal", "/tuning",
+         "/reports/week?week=2026-W23")  # fmt: skip
 
 
 @pytest.fixture
@@ -314,3 +318,24 @@ def test_what_programs_can_ask_is_a_page(person: httpx.Client) -> None:
 
     assert "GET /api/v1/readings" in text
     assert "commodity*" in text
+
+
+def test_a_text_from_a_number_that_nobody_has_stands_on_the_people_page(
+    built: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(built, folder)
+    with contextlib.closing(open_notices(str(folder / "notices.db"))) as notices:
+        notices.keep_reply("r-1", "8613899999999", "1 <b>", NOW_MS - HOUR_MS)
+        notices.read_reply("r-1", "stranger", "", "", {}, owed=False, states={}, answers=[])
+    with (
+        served(settings_of(folder)) as county,
+        httpx.Client(base_url=county.base_url, timeout=20) as client,
+    ):
+        sign_in(client)
+        assert "1 &lt;b&gt;" in page(client, "/people")
+        said = {"name": "新手机", "phone": "+8613899999999", "lang": "zh", "quiet_hours": False}
+        put = county.put("/api/v1/people/zhao", json=said, headers=BEARER)
+        assert put.status_code in (200, 201), put.text
+
+        assert "1 &lt;b&gt;" not in page(client, "/people"), "the number is somebody's now"
