@@ -62,7 +62,8 @@ class PutBack:
 
 
 def back_up(installation: Installation, out: Path, now_ms: int, say: Say) -> Manifest:
-    """Into the new folder ``out``, whole or not at all. ``Impossible`` names what is in the way."""
+    """Into the new folder ``out``, whole or not at all. ``Impossible`` names what is in the way;
+    ``OSError`` where the disk gives out after all, or may not be written to."""
     if out.exists():
         raise Impossible(f"{out} exists already: a backup is a folder of its own")
     server = installation.server
@@ -170,6 +171,7 @@ def _checked(backup: Path) -> Manifest:
 
 
 def _room_for(source: Path, target: Path) -> None:
+    target = next(path for path in (target.absolute(), *target.absolute().parents) if path.exists())
     needed = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
     free = shutil.disk_usage(target).free
     if free < needed + SPARE_BYTES:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 from cyclopts.types import ExistingDirectory, ExistingFile
 from rich.console import Console
 from rich.progress import Progress, TaskID
@@ -488,8 +488,8 @@ app.command(quarantine)
 def quarantine_list(
     *,
     data: Data = HERE,
-    after: int = 0,
-    limit: int = 100,
+    after: Annotated[int, Parameter(validator=validators.Number(gte=0, lt=1 << 63))] = 0,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lt=1 << 63))] = 100,
     as_json: Annotated[bool, Parameter("--json", negative="")] = False,
 ) -> None:
     """What is held at the server and at this folder's gateways: id, source, topic, reason, size.
@@ -567,7 +567,7 @@ def retry(*ids: str, data: Data = HERE) -> None:
     except ValueError as error:
         raise Failed(str(error), 2) from error
     for role in left:
-        print(f"the running {role} will do it within a second")
+        print(f"{role} does it within a second of its running; `quarantine list` shows it")
     for id, why_not in outcome.items():
         print(f"{id}: {why_not or 'stored'}")
     if any(outcome.values()):
@@ -742,6 +742,10 @@ def backup(out: Path, /, *, data: Data = HERE) -> None:
             manifest = back_up(installation, out, installation.now_ms()(), say)
         except Impossible as error:
             raise Failed(str(error)) from error
+        except OSError as error:
+            raise Failed(
+                f"{error.filename or out}: {error.strerror or error}: no backup"
+            ) from error
     print(f"{out}: readings up to arrival {manifest.readings[1]}, records up to change "
           f"{manifest.records[1]}, {len(manifest.files)} files.")  # fmt: skip
     print("Gateways keep their own outboxes; what they hold reaches a restored server again.")

@@ -1,5 +1,6 @@
 """``coldtrail gateway …``: the gateways of a folder."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -79,17 +80,22 @@ def export(file: Path, /, *, data: Data = HERE, gateway: Which = "") -> None:
     installation = settings.load(data)
     edge = _edge(data, gateway)
     head = Head(edge.gateway.id, edge.gateway.partition, installation.now_ms()())
+    if not edge.outbox.exists():
+        raise settings.Wrong(f"{edge.outbox} is not there: {edge.gateway.id} never ran")
     try:
-        with file.open("xb") as out:
-            n = write(out, head, unreceipted(str(edge.outbox)))
+        out = file.open("xb")
     except FileExistsError as error:
         raise settings.Wrong(f"{file} exists already") from error
-    except FileNotFoundError as error:
-        if file.exists():
-            file.unlink()
-        raise settings.Wrong(
-            f"{error.args[-1]} is not there: {gateway or 'it'} never ran"
-        ) from error
+    except OSError as error:
+        raise settings.Wrong(f"{file}: {error.strerror}") from error
+    try:
+        with out:
+            n = write(out, head, unreceipted(str(edge.outbox)))
+            out.flush()
+            os.fsync(out.fileno())  # a stick is pulled out as soon as we say that it is there
+    except OSError as error:
+        file.unlink()
+        raise settings.Wrong(f"{file}: {error.strerror}; nothing is left of it") from error
     print(f"{n} batches of {edge.gateway.id} in {file}, {file.stat().st_size:,} bytes")
 
 
