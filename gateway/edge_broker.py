@@ -152,12 +152,12 @@ def let_in(
 
     Read again even when nothing was written: an earlier try may have ended in between.
     """
-    wanted = users(gateway, api, devices)
     try:
+        wanted = users(gateway, api, devices)
         if not users_file.exists() or users_file.read_text() != wanted:
             _write(users_file, wanted)
         broker_process.tell(pid_file, signal.SIGHUP)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a password that its configuration cannot hold
         raise Unavailable(f"the broker was not told of its new users: {error}") from error
     log.info("devices let in at the edge broker", extra={"users": len(devices)})
 

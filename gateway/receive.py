@@ -22,6 +22,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -391,7 +392,8 @@ class Receiver:
             self._client.disconnect()
             self._client.loop_stop()
         if not self.full:
-            self._commit([], cut=self._outbox.pending() > 0)
+            with suppress(Full):  # they are on disk, and cut at the next start
+                self._commit([], cut=self._outbox.pending() > 0)
 
     def hand_in(self, topic: str, payload: bytes) -> Outcome | None:
         """A message that did not come through the broker: what became of it, once it is on

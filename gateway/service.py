@@ -243,12 +243,16 @@ def _take_charge(settings: Settings) -> None:
             address.hostname or "127.0.0.1", address.port or 4222, api, settings.edge_stream_bytes
         )
     if settings.edge_users_file:
+        try:
+            known = devices.users(settings)
+        except (OSError, UnicodeDecodeError) as error:  # taken away just now, or no text
+            raise edge_broker.Unavailable(f"users of devices: {error}") from error
         edge_broker.let_in(
             Path(settings.edge_users_file),
             Path(settings.edge_broker_pid_file),
             edge_broker.User(settings.edge_username, keys.password(settings.edge_password_file)),
             api,
-            devices.users(settings),
+            known,
         )
 
 

@@ -146,6 +146,26 @@ def test_a_device_speaks_for_itself_alone_and_is_let_in_and_out_without_a_restar
         wait_until(lambda: server.has(4), 20, "the others never noticed")
 
 
+@pytest.mark.parametrize("content", [b"two\tparts", b"\xff\xfe"])
+def test_a_password_that_somebody_wrote_and_that_cannot_be_costs_the_other_devices_nothing(
+    tmp_path: Path, content: bytes
+) -> None:
+    folder = tmp_path / "devices"
+    folder.mkdir()
+    with running(tmp_path, devices_folder=str(folder)) as (rig, server, device):
+        rig.gateway.start()
+        wait_until(device.connected.is_set, 20, "the gateway is up")
+
+        (folder / "store7.password").write_bytes(content)
+
+        said = "edge broker not in our charge yet"
+        wait_until(lambda: said in rig.gateway.log(), 20, "the gateway says so")
+        device.say(1, "devices/other/readings", {"temperature": 4})
+        wait_until(lambda: server.has(1), 20, "the others never noticed")
+        assert rig.gateway.stop() == 0
+        assert "Traceback" not in rig.gateway.log()
+
+
 def test_a_device_hears_what_it_was_given_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "devices"
     password = devices.add(folder, "zigbee", ["zigbee2mqtt/#"]).read_text().strip()

@@ -93,6 +93,8 @@ def test_an_offset_is_set_changed_and_taken_away(tmp_path: Path) -> None:
     set_offset(path, TOPIC, 0)
     assert offsets.changed() == {TOPIC}
     assert read(path) == {}
+    path.write_bytes(b'{"\xff": 8}')  # by whom ever: the gateway goes on
+    assert read(path) == {}
     with pytest.raises(ValueError, match="15"):
         set_offset(path, TOPIC, 15)
 
