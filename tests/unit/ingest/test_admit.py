@@ -145,6 +145,17 @@ def test_without_a_trusted_clock_nothing_is_the_future() -> None:
     assert kept(admitted(sealed(1, ahead, trusted=False))) == [ahead]
 
 
+@pytest.mark.parametrize("bad_ms", [4_102_444_800_000, 253_370_764_800_000, 1 << 52])
+def test_but_what_is_later_than_this_century_does_not_stand_as_the_newest_for_ever(
+    bad_ms: int,
+) -> None:
+    good = (4_102_444_799_999, 412, 0)
+    outcomes = [admitted(sealed(1, (at, 412, 0), trusted=False)) for at in (good[0], bad_ms)]
+
+    assert kept(outcomes[0]) == [good]
+    assert outcomes[1].bad == ((AIR.probe, AIR.quantity, bad_ms, 412, 0, "measured after 2099"),)
+
+
 @pytest.mark.parametrize(
     ("series", "reason"),
     [
