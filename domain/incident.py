@@ -558,10 +558,11 @@ def _all_clear(turn: _Turn) -> None:
     if incident is None or turn.untold_active or any(k.active for k in turn.known):
         return
     # A repeat due at this very moment was not said: without an active critical nothing climbs.
-    about = [
-        k for k in turn.known
-        if k.code in incident.codes and k.told and _end(k) >= incident.began_ms
-    ]  # fmt: skip
+    about: list[Known] = []
+    for code in incident.codes:
+        told = [k for k in turn.known if k.code == code and k.told]
+        # Late data may find that it had ended before anything was told.
+        about += [k for k in told if _end(k) >= incident.began_ms] or sorted(told, key=_end)[-1:]
     turn.incident = None
     if incident.codes:
         turn.say("clear", "sms", incident.people, about, incident.codes)

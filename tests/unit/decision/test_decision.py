@@ -73,6 +73,19 @@ def test_the_all_clear_goes_to_everybody_told_and_no_repeat_with_it() -> None:
     ]
 
 
+def test_an_all_clear_holds_the_peak_though_it_had_ended_before_it_was_told() -> None:
+    story = Story(MIDNIGHT_MS).steady(325, 380, 5.4)
+    story.one(382, "temperature", 2.0, arriving=394).one(385, "temperature", 2.0, arriving=394)
+
+    told = story.told(OP, 394)
+
+    assert [(story.minute(t.notice.at_ms), t.notice.kind) for t in told] == [
+        (390, "digest"),
+        (394, "clear"),
+    ]
+    assert "5.4℃" in told[-1].text
+
+
 def test_a_warning_under_a_critical_is_never_sent() -> None:
     story = Story().steady(0, 60, 8.0).steady(65, 120, 5.0).does(35, "ack")
 
