@@ -6,6 +6,8 @@ for ever: the server takes it once, however often the batch comes.
 
 import msgspec
 
+from wire.numbers import Instant, Whole
+
 MAX_BODY = 1 << 16
 MAX_EVENTS = 100
 
@@ -28,17 +30,17 @@ class About(
     room: str
     code: str
     level: str
-    began_ms: int
-    fired_ms: int
-    cleared_ms: int | None = None
-    peak: int | None = None
+    began_ms: Instant
+    fired_ms: Instant
+    cleared_ms: Instant | None = None
+    peak: Whole | None = None
 
 
 class Told(msgspec.Struct, frozen=True, tag="told", rename={"at_ms": "at"}):
     """A message that the gateway's modem has sent while the server could not be reached."""
 
     key: str
-    at_ms: int
+    at_ms: Instant
     person: str
     phone: str
     kind: str  # raise | escalate | repeat | clear | digest
@@ -52,7 +54,7 @@ class Acked(msgspec.Struct, frozen=True, tag="acked", rename={"at_ms": "at"}):
     """Somebody acknowledged a room's alarms at the gateway."""
 
     key: str
-    at_ms: int
+    at_ms: Instant
     room: str
     by: str
 
@@ -61,8 +63,8 @@ class ClockSet(msgspec.Struct, frozen=True, tag="clock", rename={"at_ms": "at"})
     """The gateway's clock was set: at ``at_ms`` it showed ``by_ms`` more (or less) than before."""
 
     key: str
-    at_ms: int
-    by_ms: int
+    at_ms: Instant
+    by_ms: Whole
 
 
 Event = Told | Acked | ClockSet

@@ -6,6 +6,8 @@ is stored, forgotten or judged because of it.
 
 import msgspec
 
+from wire.numbers import Instant, Whole
+
 MAX_PAYLOAD = 1 << 14
 MAX_HOURS_OFF = 10
 
@@ -22,25 +24,25 @@ class Clock(msgspec.Struct, frozen=True):
     """``step_ms``: when somebody last set it since the gateway's start, by ``step_by_ms``."""
 
     trusted: bool
-    now_ms: int | None = None
+    now_ms: Instant | None = None
     boot: str = ""
-    step_ms: int | None = None
-    step_by_ms: int = 0
+    step_ms: Instant | None = None
+    step_by_ms: Whole = 0
 
 
 class Backlog(msgspec.Struct, frozen=True):
     """Batches not yet receipted."""
 
-    batches: int = 0
-    readings: int = 0
-    bytes: int = 0
+    batches: Whole = 0
+    readings: Whole = 0
+    bytes: Whole = 0
 
 
 class Config(msgspec.Struct, frozen=True):
     """Which config a gateway goes by: the records' store id and their change."""
 
     store: str
-    m: int
+    m: Whole
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -58,17 +60,17 @@ class Status(msgspec.Struct, frozen=True):
     epoch: str
     version: str
     v: int = 1
-    oldest_ms: int | None = None
-    newest_ms: int | None = None
+    oldest_ms: Instant | None = None
+    newest_ms: Instant | None = None
     backlog: Backlog = Backlog()
     full_in_h: float | None = None
     clock: Clock = Clock(trusted=False)
-    quarantined: int = 0
-    refused: int = 0
+    quarantined: Whole = 0
+    refused: Whole = 0
     config: Config | None = None
-    configs_refused: int = 0
-    hours_off: dict[str, int] = {}
-    alarms: int | None = None
+    configs_refused: Whole = 0
+    hours_off: dict[str, Whole] = {}
+    alarms: Whole | None = None
     receipts_refused: str = ""
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from domain.reading import Columns, ProbeId, Series
 from gateway import outbox
 from gateway.receive import Admission, Message
@@ -255,10 +257,19 @@ def note(rng: random.Random) -> str:
         tombstone_v1.decode(outcome.batch.note)
         return "admitted"
     try:
-        events_v1.decode(outcome.batch.note)
+        _can_be_held(msgspec.to_builtins(events_v1.decode(outcome.batch.note)))
     except events_v1.BadEvents:
         return "unreadable events"
     return "admitted"
+
+
+def _can_be_held(said: Any) -> None:
+    """Every number of it, by SQLite and as a float."""
+    for one in said.values() if isinstance(said, dict) else said:
+        if isinstance(one, dict | list | tuple):
+            _can_be_held(one)
+        elif isinstance(one, int) and abs(one) >= 1 << 63:
+            raise Broken(f"nobody can hold {one}")
 
 
 RECEIPT = receipt_v1.encode(
@@ -302,7 +313,7 @@ CONFIG = config_v1.encode(
 
 def status(rng: random.Random) -> str:
     try:
-        status_v1.decode(_either(STATUS, rng))
+        _can_be_held(msgspec.to_builtins(status_v1.decode(_either(STATUS, rng))))
     except status_v1.BadStatus:
         return "refused"
     return "read"

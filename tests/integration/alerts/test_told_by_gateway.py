@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from domain.reading import RoomId
 from tests.integration.alerts.test_telling import OPERATOR, Watch, staffed
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
@@ -52,6 +54,22 @@ def test_who_was_told_on_the_spot_is_not_rung_again(tmp_path: Path) -> None:
             assert (row["state"], row["to"], row["kind"]) == ("told", "op", "raise")
             assert row["text"] == "r1草莓 8.0℃超温"
             assert row["fact_ids"], "it stands with the alarm that it was about"
+
+
+@pytest.mark.parametrize("at_ms", [-1, 1 << 53, 1 << 63, 10**30])
+def test_a_report_that_cannot_be_is_passed_over_and_people_are_told_as_ever(
+    tmp_path: Path, at_ms: int
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
+            watch.now_ms = NOON_MS
+            back(house, Acked("k", at_ms, "r1", "page"))
+            watch.turn()
+            watch.turn()
+
+            assert len(phones.said()) == 1
 
 
 def test_without_a_report_the_same_readings_ring(tmp_path: Path) -> None:
