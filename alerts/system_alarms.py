@@ -135,7 +135,10 @@ class SystemWatch:
         while page := self._readings.notes("tombstone", self._stones_n):
             self._stones_n = page[-1].n
             for note in page:  # ingest has checked each
-                stone = tombstone_v1.decode(note.body)
+                try:
+                    stone = tombstone_v1.decode(note.body)
+                except tombstone_v1.BadTombstone:
+                    continue  # an earlier ingest let it in
                 what = f"{stone.readings} readings of {stone.epoch}, {stone.first} to {stone.last}"
                 self._lost[f"gateway:{note.batch.gateway}"] = (note.cut_at_ms, what)
         return {

@@ -141,7 +141,10 @@ def _stones(reader: ReadingReader) -> dict[GatewayId, list[tuple[tombstone_v1.To
     while page := reader.notes("tombstone", after):
         after = page[-1].n
         for note in page:  # ingest has checked each
-            stone = tombstone_v1.decode(note.body)
+            try:
+                stone = tombstone_v1.decode(note.body)
+            except tombstone_v1.BadTombstone:
+                continue  # an earlier ingest let it in
             found.setdefault(note.batch.gateway, []).append((stone, note.cut_at_ms))
     return found
 

@@ -4,5 +4,6 @@ from typing import Annotated
 
 import msgspec
 
-Instant = Annotated[int, msgspec.Meta(ge=0, le=253_370_764_800_000)]  # ms UTC, until the year 9999
+LAST_INSTANT = 253_370_764_800_000  # ms UTC: the year 9999 begins, the last of our calendars
+Instant = Annotated[int, msgspec.Meta(ge=0, le=LAST_INSTANT)]
 Whole = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=1 << 53)]

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from wire.batch_v1 import MAX_READINGS
+from wire.numbers import LAST_INSTANT
+
 MAX_REASON = 200
 MAX_BATCHES = 64
+MOST_READINGS = MAX_BATCHES * MAX_READINGS
 DIGEST_BYTES = 32  # SHA-256
 
 
@@ -80,7 +84,7 @@ def decode(body: bytes) -> Tombstone:
         raise BadTombstone("a tombstone for an impossible range")
     if any(len(name) != DIGEST_BYTES for name in said.digests):
         raise BadTombstone("a tombstone with impossible digests")
-    if said.readings < 0 or not 0 <= oldest_ms <= newest_ms < 1 << 53:
+    if not (0 <= said.readings <= MOST_READINGS and 0 <= oldest_ms <= newest_ms <= LAST_INSTANT):
         raise BadTombstone("a tombstone for impossible readings")
     if len(said.reason) > MAX_REASON:
         raise BadTombstone("a tombstone with too many words")

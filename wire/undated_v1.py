@@ -13,6 +13,7 @@ import msgspec
 
 from domain.reading import Columns, Series
 from wire.batch_v1 import BadBatch, pack_readings, unpack_readings
+from wire.numbers import LAST_INSTANT
 
 LONGEST_BOOT = 64
 LAST_MS = 1 << 53
@@ -61,6 +62,6 @@ def decode(body: bytes) -> Undated:
         raise BadUndated("unreadable undated readings") from error
     if not (0 < len(said.boot) <= LONGEST_BOOT and said.boot.isprintable()):
         raise BadUndated("undated readings of no boot")
-    if said.not_before is not None and not 0 <= said.not_before < LAST_MS:
+    if said.not_before is not None and not 0 <= said.not_before <= LAST_INSTANT:
         raise BadUndated("undated readings with an impossible bound")
     return Undated(said.boot, said.not_before, rows)

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wire.events_v1 import MAX_EVENTS, About, Acked, BadEvents, Event, Told, decode, encode
+from wire.numbers import LAST_INSTANT
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
-whole = st.integers(0, 253_370_764_800_000)
+whole = st.integers(0, LAST_INSTANT)
 abouts = st.builds(About, texts, texts, texts, whole, whole, st.none() | whole, st.none() | whole)
 told = st.builds(
     Told, texts, whole, texts, texts, texts, texts, st.lists(texts, max_size=2).map(tuple),

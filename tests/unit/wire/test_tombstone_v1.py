@@ -4,7 +4,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wire.tombstone_v1 import MAX_BATCHES, BadTombstone, Tombstone, decode, encode
+from wire.numbers import LAST_INSTANT
+from wire.tombstone_v1 import (
+    MAX_BATCHES,
+    MOST_READINGS,
+    BadTombstone,
+    Tombstone,
+    decode,
+    encode,
+)
 
 LOST = Tombstone("e1", 7, (b"a" * 32, b"b" * 32), 1_200, 1_000, 2_000, "no room")
 
@@ -12,8 +20,8 @@ LOST = Tombstone("e1", 7, (b"a" * 32, b"b" * 32), 1_200, 1_000, 2_000, "no room"
 @given(
     st.integers(1, 1 << 52),
     st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=MAX_BATCHES),
-    st.integers(0, 1 << 40),
-    st.tuples(st.integers(0, 1 << 50), st.integers(0, 1 << 50)),
+    st.integers(0, MOST_READINGS),
+    st.tuples(st.integers(0, LAST_INSTANT), st.integers(0, LAST_INSTANT)),
     st.text(max_size=200),
 )
 def test_decode_undoes_encode(
@@ -43,6 +51,12 @@ def test_bytes_of_somebody_else_are_refused_and_nothing_worse(payload: bytes) ->
         pytest.param(Tombstone("e", 1, (b"a",), 1, 0, 0, ""), id="no-digest"),
         pytest.param(Tombstone("e", 1, (b"a" * 32,), -1, 0, 0, ""), id="fewer-than-none"),
         pytest.param(Tombstone("e", 1, (b"a" * 32,), 1, 2, 1, ""), id="backwards"),
+        pytest.param(
+            Tombstone("e", 1, (b"a" * 32,), 1, 0, LAST_INSTANT + 1, ""), id="no-calendar-has-it"
+        ),
+        pytest.param(
+            Tombstone("e", 1, (b"a" * 32,), MOST_READINGS + 1, 0, 1, ""), id="more-than-64-hold"
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(stone: Tombstone) -> None:

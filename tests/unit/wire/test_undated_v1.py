@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.batches import AIR, columns
+from wire.numbers import LAST_INSTANT
 from wire.undated_v1 import BadUndated, Undated, decode, encode
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 10**9), st.integers(-9_000, 9_000), st.integers(0, 63)),
              min_size=1, max_size=50),
-    st.one_of(st.none(), st.integers(0, 2**52)),
+    st.one_of(st.none(), st.integers(0, LAST_INSTANT)),
 )  # fmt: skip
 def test_decoding_undoes_encoding(rows: list[tuple[int, int, int]], bound: int | None) -> None:
     undated = Undated("boot-1", bound, [(AIR, columns(*sorted(rows)))])
