@@ -128,7 +128,7 @@ def predictions(
     doors = tuple(
         (begin, end) for begin, end in united(opened) if end != FOREVER and end > remembered
     )
-    door = united((begin, end + DOOR_SHUT_MS) for begin, end in opened)
+    door = united((begin, min(end + DOOR_SHUT_MS, FOREVER)) for begin, end in opened)
     excused = united((*causes.defrost, *heard.known.activity.loading))
     states: list[dict[str, PredictState]] = []
     for direction, predicts in (

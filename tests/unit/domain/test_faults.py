@@ -261,6 +261,14 @@ def test_a_stopped_plant_opens_the_gate_earlier() -> None:
     assert fired(rising(85, compressor=points([(0, 0)], "compressor"))) == [(80, "PREDICT_HIGH")]
 
 
+def test_a_door_that_opens_with_the_very_sample_keeps_the_forecast_back() -> None:
+    stays_open = rising(80, door=points([(80, 1)], "door"))
+    one_sample_later = rising(80, door=points([(85, 1)], "door"))
+
+    assert (80, "PREDICT_HIGH") not in fired(stays_open)
+    assert (80, "PREDICT_HIGH") in fired(one_sample_later)
+
+
 def test_a_door_that_closed_exactly_45_minutes_ago_does_not_count() -> None:
     assert (80, "PREDICT_HIGH") in fired(rising(80, door=points([(31, 1), (35, 0)], "door")))
     assert (80, "PREDICT_HIGH") not in fired(rising(80, door=points([(31, 1), (36, 0)], "door")))
