@@ -182,9 +182,12 @@ class SqliteReader:
             ]
         else:
             found = self._rows("SELECT series, ts, count, quality, stored_at FROM latest")
+        if not self._names.keys() >= {row[0] for row in found}:
+            self._learn_series()
+        names = self._names
+        rows = [Latest(names[id_], ts, n, bits, at) for id_, ts, n, bits, at in found]
         wanted = None if series is None else set(series)
-        rows = (Latest(self._name(row[0]), *row[1:]) for row in found)
-        return [row for row in rows if wanted is None or row.series in wanted]
+        return rows if wanted is None else [row for row in rows if row.series in wanted]
 
     def buckets(self, series: Series, start_ms: int, end_ms: int, width_ms: int) -> list[Bucket]:
         id_ = self._id(series)
