@@ -102,7 +102,7 @@ def test_the_first_alarm_comes_at_minute_2_and_nothing_is_lost_when_ingest_is_ki
     require("nats-server")
     folder = tmp_path / "demo-data"
     with demo(folder, "--port-base", str(free_port_base()), "--minutes", "2.6") as running:
-        console = running.wait_for(r"^console: ", 120).removeprefix("console: ")
+        console = running.wait_for(r"^console: ", 240).removeprefix("console: ")
         assert "= stored" in running.wait_for("Two weeks are in", 300)
         with urllib.request.urlopen(console) as page:  # noqa: S310 - our own address
             assert page.status == 200

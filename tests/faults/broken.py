@@ -389,9 +389,7 @@ def _() -> None:
     "ingest-skips-numbers",
     "arrivals",
     "takes the next arrival number before it knows whether there is anything to number",
-    "same batches",
-    "hello",
-    "link ingest deaf",
+    "only what is known",
 )
 def _() -> None:
     from store.sqlite.writer import SqliteStore

@@ -32,6 +32,7 @@ from tests.support.lives import Lives
 from tests.support.mqtt import stranger
 from tests.support.servers import POLL_S, free_port, free_port_base, wait_until
 from wire import receipt_v1, topics
+from wire.batch_v1 import open_batch
 
 GATEWAY = "gw1"
 CLEAN_S = 0.7  # nothing is wrong for so long: the round is passed
@@ -169,8 +170,10 @@ class Edge(Small):
         self.acknowledged()
         wait_until(lambda: not self.wrong(full=False), 60, "the first readings are stored")
 
-    def say(self, messages: int, size: int = 4) -> None:
-        self.device.say([self._pack(f"dev-{n % 4}", size) for n in range(messages)])
+    def say(self, messages: int, size: int = 4) -> list[Pack]:
+        packs = [self._pack(f"dev-{n % 4}", size) for n in range(messages)]
+        self.device.say(packs)
+        return packs
 
     def _pack(self, device: str, size: int) -> Pack:
         made = []
@@ -198,6 +201,12 @@ class Edge(Small):
     def last_arrival(self) -> int:
         [(n,)] = rows_of(self.server / "readings.db", "SELECT max(n) FROM arrival")
         return int(n)
+
+    def batches(self) -> set[tuple[str, int]]:
+        """Epoch and seq of those that the outbox holds."""
+        with closing(read_only(self.edge.outbox)) as db:
+            found = db.execute("SELECT e.name, b.seq FROM batch b JOIN epoch e ON e.no = b.epoch")
+            return {(str(name), int(str(seq))) for name, seq in found.fetchall()}
 
     def cut(self) -> bool:
         """The outbox holds what it has in batches alone."""
@@ -231,15 +240,27 @@ def kill_ingest(edge: Edge, rng: random.Random) -> None:
 
 
 def kill_broker(edge: Edge, _rng: random.Random) -> None:
-    """The central one, with batches in it that ingest has not read."""
-    edge.send("ingest", signal.SIGSTOP)
-    edge.say(20)
-    edge.acknowledged()
-    wait_until(edge.cut, 30, "the gateway has cut what it has")
+    """The central one, with batches in it that nobody has read: there is no ingest."""
+    gateway = edge.edge.gateway
+    key = tag_key(edge.edge.keys / f"tag-{gateway.kid}.key")
+    server = (edge.installation.keys / "ingest.password").read_text().strip()
+    with stranger(edge.installation.port(1), "ingest", server, "recorder") as recorder:
+        assert recorder.subscribe(f"ct/v1/{gateway.partition}/{gateway.id}/batch/+")
+
+        def crossed() -> set[tuple[str, int]]:
+            heads = [open_batch(payload, lambda _g, _k: key)[0] for _, payload in recorder.heard]
+            return {(head.epoch, head.seq) for head in heads}
+
+        before = edge.batches()
+        edge.kill("ingest")
+        for _ in range(2):  # the first is acknowledged to the gateway when the second crosses
+            edge.say(10)
+            edge.acknowledged()
+            wait_until(edge.cut, 30, "the gateway has cut what it has")
+            wait_until(lambda: edge.batches() - before <= crossed(), 30, "the broker has it")
     edge.kill("broker")
-    edge.send("ingest", signal.SIGCONT)
     edge.say(5)
-    edge.start("broker")
+    edge.start("broker", "ingest")
     edge.acknowledged()
 
 
@@ -276,6 +297,25 @@ def same_batches(edge: Edge, _rng: random.Random) -> None:
             for topic, payload in crossed:
                 again.publish(topic, payload)
         wait_until(lambda: len(receipted()) > before, 30, "a receipt for what was known")
+    edge.say(10)
+    edge.acknowledged()
+
+
+def only_what_is_known(edge: Edge, _rng: random.Random) -> None:
+    """What devices said they say again when it has long been stored, and nothing else does: a
+    batch of which every reading is known. Then the day goes on."""
+
+    def stored() -> int:
+        [(batches,)] = rows_of(edge.server / "readings.db", "SELECT count(*) FROM batch")
+        return int(batches)
+
+    packs = edge.say(10)
+    edge.acknowledged()
+    wait_until(lambda: edge.cut() and not edge.wrong(full=False), 30, "all is stored")
+    before = stored()
+    edge.device.say(packs)
+    edge.acknowledged()
+    wait_until(lambda: edge.cut() and stored() > before, 30, "what was known has come again")
     edge.say(10)
     edge.acknowledged()
 

@@ -47,6 +47,7 @@ KINDS = {
     "kill ingest": Rounds(small.Edge, [small.kill_ingest] * 3),
     "kill broker": Rounds(small.Edge, [small.kill_broker]),
     "same batches": Rounds(small.Edge, [small.same_batches]),
+    "only what is known": Rounds(small.Edge, [small.only_what_is_known]),
     "outbox at its limit": Rounds(small.Edge, [small.outbox_at_its_limit], "small-outbox"),
     "short files gateway": Rounds(
         small.Edge, [partial(small.short_files, "gateway")], still_s=AFTER_FULL_S

@@ -108,7 +108,7 @@ def as_fact(
     for i in span:
         following = times[i + 1] if i + 1 < len(times) else end
         stretch = min(following, end) - times[i]
-        if stretch > 3 * told.interval:
+        if following - times[i] > 3 * told.interval:  # whatever of the gap lies in the span
             unknown += stretch
         else:
             sum_ += excess(i) * stretch
