@@ -5,8 +5,10 @@ each rule that rang for nothing the smallest change is looked for that would hav
 one step further for the months to come, by judging that past again. Nothing is proposed that
 would have lost an alarm with a real cause, or told it more than an hour later.
 
-What is never touched: the limits of warnings, everything that guards against cold, and vaccines.
-So goods that leave their limits are told of under any proposal, at worst later. How far the rest
+What is never touched: warnings of a limit, everything that guards against cold, and vaccines. So
+goods that leave their limits are told of under any proposal, at worst later. (A warning that waits
+longer is defeated by air that swings about its limit: in one of 500 failures, a set point of a
+vehicle 5 K too high, nobody was told for 18 hours.) How far the rest
 may go is measured from the profile's own limits, not from the room's, so months do not add up.
 It is a proposal: a person puts it in force or does not.
 """
@@ -19,7 +21,7 @@ from typing import Any
 
 from domain.dry_run import Difference, Proposal, compare, proposed, ruled
 from domain.judgement import Action, Fact, Judgement, Pause, Rule
-from domain.profile import DEFROST_TOTAL_MIN, MINUTE_MS, NEVER, WARNINGS_HIGH, Limit, resolve
+from domain.profile import DEFROST_TOTAL_MIN, MINUTE_MS, NEVER, Limit, resolve
 from domain.reading import NOT_VALID, Columns, Series
 from domain.span import FOREVER, Sample
 
@@ -233,8 +235,6 @@ def _ladders(past: Past, known: Sequence[Worth]) -> dict[str, list[Any]]:
             most = CEILING_MOST.get(past.held.profile, CEILING_MOST_OTHERWISE)
             peak = max(fact.peak or 0 for fact in rang)
             found[code] = list(_higher(own[code].high + most, held[code], peak))
-        elif code in WARNINGS_HIGH:
-            found[code] = list(_longer(own[code], held[code]))
         elif code == "CRIT_HIGH":
             found[code] = [*_longer(own[code], held[code]), *_beyond(own[code], held)]
     return {code: ladder for code, ladder in found.items() if ladder}

@@ -156,19 +156,20 @@ def test_an_alarm_beside_a_fault_of_the_plant_is_left_alone() -> None:
     assert [w.real for w in known if w.fact.code == "CEILING"] == [None, False]
 
 
-def test_the_limits_of_warnings_and_what_guards_against_cold_are_never_touched() -> None:
+def test_warnings_of_a_limit_and_what_guards_against_cold_are_never_touched() -> None:
     cold = [-1.5] * 8
     warm = [4.6] * 10
-    found = suggest(past(month({2: cold, 3: cold, 5: warm, 6: warm}), by=rule("SB", "strawberry")))
+    hot = [7.6] * 8
+    spells = {2: cold, 3: cold, 5: warm, 6: warm, 8: hot}
+    found = suggest(past(month(spells), by=rule("SB", "strawberry")))
 
-    assert overrides(found) == {"WARN_HIGH": {"delay_min": 90.0}}  # 60 would do; a step for later
+    assert overrides(found) == {"CRIT_HIGH": {"delay_min": 60.0}}  # 45 would do; a step for later
 
 
-def test_one_warning_for_nothing_is_no_reason_to_change_a_rule() -> None:
+def test_warnings_for_nothing_are_no_reason_to_change_a_rule_however_many_there_are() -> None:
     warm = [4.6] * 10
 
-    assert suggest(past(month({5: warm}))) is None
-    assert suggest(past(month({5: warm, 9: warm}))) is not None
+    assert suggest(past(month(dict.fromkeys(range(2, 12), warm)))) is None
 
 
 def test_two_weeks_under_the_rule_are_needed() -> None:
