@@ -4,38 +4,21 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import free_port, require, wait_until
+from tests.support.servers import free_port_base, require, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-PORTS = 22  # of a folder with four gateways
-
-
-def free_port_base() -> int:
-    """So many ports in a row that nobody listens on at this moment."""
-    while True:
-        base = min(free_port(), 64_000)
-        with ExitStack() as stack:
-            try:
-                for port in range(base, base + PORTS):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return base
 
 
 class Demo:
