@@ -25,9 +25,13 @@ class CannotListen(Exception):
     """Somebody else has the port."""
 
 
-def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event) -> None:
-    """Blocks until ``stop`` is set. Raises ``CannotListen`` when the port is taken, and
-    ``store.records.AlreadyOpen`` when ``records.db`` is."""
+def run(
+    settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event, alone: bool = False
+) -> None:
+    """Blocks until ``stop`` is set. ``alone``: the process is this role's and nobody else's.
+
+    Raises ``CannotListen`` when the port is taken, and ``store.records.AlreadyOpen`` when
+    ``records.db`` is."""
     app = create_app(settings, now_ms)
     server = _Server(
         uvicorn.Config(
@@ -45,10 +49,11 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         target=system.watch, args=(app.state.context, stop), name="system", daemon=True
     ).start()
     log.info("api starts", extra={"port": settings.port})
-    # What is loaded now lives as long as the process. Looking through all of it again and again
-    # kept every answer waiting for 50 to 90 ms, once a second at 200 requests a second.
-    gc.collect()
-    gc.freeze()
+    if alone:
+        # What is loaded now lives as long as the process. Looking through all of it again and again
+        # kept every answer waiting for 50 to 90 ms, once a second at 200 requests a second.
+        gc.collect()
+        gc.freeze()
     try:
         server.run()
     except SystemExit as error:  # how uvicorn says that it cannot listen

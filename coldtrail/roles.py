@@ -57,7 +57,7 @@ def _traceability(installation: Installation, role: str, stop: threading.Event) 
 def _api(installation: Installation, role: str, stop: threading.Event) -> None:
     from api.service import run
 
-    run(installation.api_settings(), now_ms=installation.now_ms(), stop=stop)
+    run(installation.api_settings(), now_ms=installation.now_ms(), stop=stop, alone=True)
 
 
 def _sms_centre(installation: Installation, role: str, stop: threading.Event) -> None:

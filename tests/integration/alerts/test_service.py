@@ -19,7 +19,7 @@ from store.facts import open_facts_reader
 from store.notices import open_notices_reader
 from store.records.ports import Duty
 from tests.support.alert_house import MINUTE_MS, House
-from tests.support.servers import wait_until
+from tests.support.servers import free_port, wait_until
 from tests.support.sms import Centre
 
 PHONE = "+8613800000001"
@@ -48,19 +48,21 @@ class Api:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._handler = Handler
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
 
     @contextmanager
     def running(self) -> Iterator["Api"]:
-        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        server = HTTPServer(("127.0.0.1", self._port), self._handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
             yield self
         finally:
-            self._server.shutdown()
+            server.shutdown()
             thread.join()
-            self._server.server_close()
+            server.server_close()
 
 
 def now_ms() -> int:

@@ -18,7 +18,9 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @contextmanager
-def served(settings: Settings, now_ms: int = NOW_MS) -> Iterator[httpx.Client]:
+def served(
+    settings: Settings, now_ms: int = NOW_MS, *, alone: bool = False
+) -> Iterator[httpx.Client]:
     """A client of the api, which stops with the block."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -28,7 +30,7 @@ def served(settings: Settings, now_ms: int = NOW_MS) -> Iterator[httpx.Client]:
 
     def serve() -> None:
         try:
-            run(settings, now_ms=lambda: now_ms, stop=stop)
+            run(settings, now_ms=lambda: now_ms, stop=stop, alone=alone)
         except BaseException as error:  # noqa: BLE001 - raised below, in the test's own thread
             failed.append(error)
 
