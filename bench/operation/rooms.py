@@ -6,11 +6,14 @@ numbers, everything else by chance within the ranges of small cold rooms (20 to 
 """
 
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from firmware_sim.room import BROCCOLI, NONE, STRAWBERRY, Box, Respiration
 
 from bench.operation.climate import COUNTIES, County
+
+COIL_C = 13.0  # of a freezer's coil at which a defrost ends: makers' 8 (electric) to 13 (vehicles)
 
 # mg CO2/(kg h) by temperature, from commodities.csv; iced fish, meat and frozen goods give none.
 PAK_CHOI: Respiration = ((0.0, 6.0), (5.0, 11.0), (10.0, 20.0), (20.0, 56.0))
@@ -176,6 +179,8 @@ class Room:
             off_at_c=self.set_c - half,
             min_off_s=180.0,
             defrost_w=self.heater_w,
+            defrost_w_k=self.heater_w / (COIL_C - self.set_c) if self.kind.frozen else inf,
+            coil_c=COIL_C,
             respiration=self.goods.respiration,
             volume_m3=self.volume_m3,
             curtain=self.curtain,

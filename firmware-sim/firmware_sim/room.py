@@ -14,7 +14,7 @@ and the humidity, are engineering assumptions that keep charts believable.
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 
 WATTS_PER_TONNE = 2.964  # for 1 mg CO2 per kg and hour
 PRESSURE_PA = 101_325.0
@@ -100,6 +100,8 @@ class Box:
     off_at_c: float = 1.0
     min_off_s: float = 0.0
     defrost_w: float = 900.0  # of a heater's 1.8 kW: the rest melts ice
+    defrost_w_k: float = inf  # at most so much a kelvin between a coil of ``coil_c`` and the air
+    coil_c: float = 13.0  # at which its thermostat ends a defrost
     respiration: Respiration = STRAWBERRY
     volume_m3: float = 28.34
     door_m2: float = 1.71
@@ -162,6 +164,15 @@ def door_w(box: Box, state: State, outside: Air, dt_s: float) -> tuple[float, fl
     return flow_kw * 1000, state.door_kj + flow_kw * dt_s
 
 
+def defrost_w(box: Box, air_c: float) -> float:
+    """What a defrost brings into the air. The fan stands still, so all of it comes off the coil,
+    which its thermostat keeps from getting warmer than ``coil_c``: the nearer the air is to that,
+    the less it takes. What it does not take melts ice, or the heater is off."""
+    if box.defrost_w_k == inf:
+        return box.defrost_w
+    return min(box.defrost_w, box.defrost_w_k * max(box.coil_c - air_c, 0.0))
+
+
 def step(box: Box, state: State, around: Around, dt_s: float) -> State:
     """The room ``dt_s`` later. Keep ``dt_s`` at 30 or less: the thermostat is asked once a step."""
     state = thermostat(box, state, around)
@@ -172,7 +183,7 @@ def step(box: Box, state: State, around: Around, dt_s: float) -> State:
     if fan:
         air_w += box.fan_w
     if around.defrost and around.mains:
-        air_w += box.defrost_w
+        air_w += defrost_w(box, state.air_c)
     if state.compressor and around.cooling:
         air_w -= box.cooling_w
     let_in_kj = 0.0

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 import pytest
 from firmware_sim.room import (
@@ -147,6 +148,23 @@ def test_defrost_holds_the_compressor_and_warms_the_air_by_some_kelvin() -> None
 
     assert not any(state.compressor for state in states[1:])
     assert 2.0 < states[-1].air_c - 2.0 < 8.0
+
+
+def test_a_coil_of_13_degrees_warms_nothing_above_that_and_a_full_freezer_almost_as_ever() -> None:
+    freezer = replace(
+        REFERENCE, respiration=(), walls_w_k=0.0, air_kj_k=80.0, defrost_w=1000.0, defrost_w_k=30.0
+    )
+    empty = replace(freezer, goods_kj_k=0.0, coupling_still_w_k=0.0)
+    unlimited = replace(empty, defrost_w_k=inf)
+    full = replace(freezer, goods_kj_k=4000.0, coupling_still_w_k=150.0)
+    full_unlimited = replace(full, defrost_w_k=inf)
+
+    def warmed(box: Box, hours: float) -> float:
+        return run(box, State(-21.0, -21.0), Around(defrost=True), hours)[-1].air_c + 21.0
+
+    assert warmed(empty, 24.0) == pytest.approx(34.0, abs=0.01)  # to the coil's 13, no further
+    assert warmed(empty, 1 / 3) < 0.85 * warmed(unlimited, 1 / 3)
+    assert warmed(full_unlimited, 1 / 3) - warmed(full, 1 / 3) < 1.0
 
 
 def test_a_compressor_rests_its_minimum_time() -> None:
