@@ -13,7 +13,6 @@ through the seeds, so a part is of all seeds alike.
 """
 
 import argparse
-import pickle
 import sys
 import time
 from collections import Counter
@@ -29,6 +28,8 @@ from bench import failures, normal_operation
 from bench.failures import Told, heard, story
 from bench.machine import figure, note
 from bench.operation.diary import DAY_S
+from bench.operation.equipment import AS_DRAWN, Equipment, add_to, asked_for
+from bench.operation.kept import Kept
 from bench.operation.month import Month, live
 from bench.operation.naming import looked_at_again, named
 from bench.operation.rooms import drawn
@@ -64,8 +65,8 @@ class Failure:
     tuned: bool
 
 
-def room_of(seed: int, number: int, *, days: int = DAYS) -> Room:
-    life = live(seed, drawn(seed, number), 2 * days)
+def room_of(seed: int, number: int, equipment: Equipment = AS_DRAWN, *, days: int = DAYS) -> Room:
+    life = live(seed, equipment.of(drawn(seed, number)), 2 * days)
     half_ms = life.start_ms + days * DAY_MS
     first = cut(life, life.start_ms, half_ms)
     watched = watch(first, seed)
@@ -115,8 +116,10 @@ def accepted(
     return (found.rule.overrides, found.changes) if found else ({}, ())
 
 
-def failure_of(seed: int, number: int, overrides_of: Callable[[int, int], Any]) -> Failure:
-    failing = story(number, seed)
+def failure_of(
+    seed: int, number: int, overrides_of: Callable[[int, int], Any], equipment: Equipment = AS_DRAWN
+) -> Failure:
+    failing = story(number, seed, equipment)
     month = live(seed, failing.room, 0, failing.fault)
     before = heard(failing, month, seed)
     overrides = overrides_of(seed, failing.room.number)
@@ -124,38 +127,6 @@ def failure_of(seed: int, number: int, overrides_of: Callable[[int, int], Any]) 
         return Failure(number, before, before, tuned=False)
     after = heard(failing, month, seed, (rule_of(month, 0, overrides),))
     return Failure(number, before, after, tuned=True)
-
-
-class Kept:
-    """One file a result, one a claim, so that no two processes do the same."""
-
-    def __init__(self, where: Path) -> None:
-        self._where = where
-        where.mkdir(parents=True, exist_ok=True)
-
-    def claim(self, name: str) -> bool:
-        try:
-            (self._where / f"{name}.claimed").touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
-
-    def give_up(self, name: str) -> None:
-        (self._where / f"{name}.claimed").unlink()
-
-    def put(self, name: str, value: object) -> None:
-        part = self._where / f"{name}.part"
-        part.write_bytes(pickle.dumps(value))
-        part.rename(self._where / f"{name}.pickle")
-
-    def get(self, name: str) -> Any | None:
-        path = self._where / f"{name}.pickle"
-        return pickle.loads(path.read_bytes()) if path.exists() else None  # noqa: S301 - our own
-
-    def all(self, kind: str) -> Iterator[tuple[int, Any]]:
-        """(seed, result)"""
-        for path in sorted(self._where.glob(f"{kind}-*.pickle")):
-            yield int(path.stem.split("-")[1]), pickle.loads(path.read_bytes())  # noqa: S301 - our own
 
 
 def together(
@@ -172,22 +143,26 @@ def together(
 
 
 def work(
-    kept: Kept, rooms: Sequence[tuple[int, int]], fails: Sequence[tuple[int, int]], until_s: float
+    kept: Kept,
+    rooms: Sequence[tuple[int, int]],
+    fails: Sequence[tuple[int, int]],
+    until_s: float,
+    equipment: Equipment = AS_DRAWN,
 ) -> None:
     def overrides_of(seed: int, number: int) -> Any:
         name = f"room-{seed}-{number}"
         room = kept.get(name)
         if room is None:
-            month = live(seed, drawn(seed, number), DAYS)
+            month = live(seed, equipment.of(drawn(seed, number)), DAYS)
             return accepted(month, watch(month, seed), seed)[0]
         return room.overrides
 
     def all_of_it() -> Iterator[tuple[str, Callable[[], object]]]:
         for kind, seed, number in together(rooms, fails):
             if kind == "room":
-                yield f"room-{seed}-{number}", partial(room_of, seed, number)
+                yield f"room-{seed}-{number}", partial(room_of, seed, number, equipment)
             else:
-                do = partial(failure_of, seed, number, overrides_of)
+                do = partial(failure_of, seed, number, overrides_of, equipment)
                 yield f"failure-{seed}-{number}", do
 
     for name, do in all_of_it():
@@ -233,15 +208,9 @@ def _by_kind(rooms: Sequence[Room], what: str) -> None:
         "rooms with one": [r for r in rooms if r.profile != "FT" and r.curtain],
     }
     for name, some in kinds.items():
-        total = Tally()
-        for room in some:
-            total.add(getattr(room, what))
         if some:
-            note(
-                f"  {name} ({len(some)}): {total.criticals('false') / len(some):.3f} false"
-                f" criticals a room-month, {total.messages / total.weeks:.2f} messages a room-week;"
-                f" without any: {sum(_false(r, what) == 0 for r in some)}"
-            )
+            quiet = sum(_false(r, what) == 0 for r in some)
+            note(f"  {name} ({len(some)}): without any false critical: {quiet}")
 
 
 def _false(room: Room, what: str) -> int:
@@ -299,12 +268,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="an equal share of each")
     parser.add_argument("--kept", type=Path, required=True, help="directory of what is done")
     parser.add_argument("--minutes", type=float, default=1e6, help="then stop and report")
+    add_to(parser)
     asked = parser.parse_args()
+    equipment = asked_for(asked)
     until_s = time.monotonic() + asked.minutes * 60
     shares = (asked.room_months // len(asked.seed), asked.failures // len(asked.seed))
     rooms, fails = ([(s, n) for n in range(share) for s in asked.seed] for share in shares)
-    kept = Kept(asked.kept)
-    work(kept, rooms, fails, until_s)
+    kept = Kept(asked.kept / equipment.name)
+    work(kept, rooms, fails, until_s, equipment)
     report(list(kept.all("room")), list(kept.all("failure")))
 
 

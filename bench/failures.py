@@ -22,6 +22,7 @@ from statistics import median
 
 from bench.machine import figure, note, percentile
 from bench.normal_operation import PROCESSES
+from bench.operation.equipment import AS_DRAWN, Equipment, add_to, asked_for
 from bench.operation.faults import CHILLED_ONLY, WHATS, Fault, What, drawn_fault
 from bench.operation.month import Month, live
 from bench.operation.rooms import Room, drawn
@@ -52,7 +53,7 @@ class Story:
     fault: Fault
 
 
-def story(number: int, seed: int) -> Story:
+def story(number: int, seed: int, equipment: Equipment = AS_DRAWN) -> Story:
     """Failure ``number`` of a seed, in one of the rooms that run as they should there."""
     what = WHATS[number % len(WHATS)]
     place = number // len(WHATS)
@@ -60,11 +61,12 @@ def story(number: int, seed: int) -> Story:
     while what in CHILLED_ONLY and room.kind.frozen:
         place += 1
         room = drawn(seed, place)
-    return Story(room, drawn_fault(what, Random(f"{seed}/fault/{number}")))  # noqa: S311 - a simulation
+    fault = drawn_fault(what, Random(f"{seed}/fault/{number}"))  # noqa: S311 - a simulation
+    return Story(equipment.of(room), fault)
 
 
-def measure(number: int, seed: int) -> Told:
-    failing = story(number, seed)
+def measure(number: int, seed: int, equipment: Equipment = AS_DRAWN) -> Told:
+    failing = story(number, seed, equipment)
     return heard(failing, live(seed, failing.room, 0, failing.fault), seed)
 
 
@@ -93,9 +95,10 @@ def _speaks_of(notice: Notice, what: What, began_ms: int) -> tuple[str, ...]:
     return tuple(sorted(code for code in new if not code.startswith(chance)))
 
 
-def measured(numbers: Sequence[int], seed: int) -> Iterator[Told]:
+def measured(numbers: Sequence[int], seed: int, equipment: Equipment) -> Iterator[Told]:
+    one = partial(measure, seed=seed, equipment=equipment)
     with ProcessPoolExecutor(PROCESSES) as pool:
-        for done, each in enumerate(pool.map(partial(measure, seed=seed), numbers), 1):
+        for done, each in enumerate(pool.map(one, numbers), 1):
             print(f"\r{done} of {len(numbers)}", end="", file=sys.stderr, flush=True)
             yield each
     print("\r", end="", file=sys.stderr)
@@ -156,10 +159,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench failures", description=__doc__)
     parser.add_argument("--failures", type=int, default=500)
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="an equal share of each")
+    add_to(parser)
     asked = parser.parse_args()
+    equipment = asked_for(asked)
     began = time.monotonic()
     share = range(asked.failures // len(asked.seed))
-    told = [each for seed in asked.seed for each in measured(share, seed)]
+    told = [each for seed in asked.seed for each in measured(share, seed, equipment)]
     report(told, ", ".join(map(str, asked.seed)))
     note(f"took {time.monotonic() - began:.0f} s")
 

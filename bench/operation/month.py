@@ -18,6 +18,8 @@ from bench.operation.diary import ALLOWED_H, DAY_S, HOUR_S, Diary, Load, Spans, 
 from bench.operation.faults import AFTERWARDS_S, AT_MOST_S, QUIET_S, Fault, broken, set_point
 from bench.operation.probes import (
     AIR_LAG_S,
+    BOTTLE_LAG_S,
+    BOTTLE_SAID_S,
     INTERVAL_S,
     PULP_LAG_S,
     REMEMBERS,
@@ -119,6 +121,7 @@ class Story:
         self.state = State(room.set_c, room.set_c + 0.2)
         self.air = Air(room.set_c, 60.0)
         self.actions: list[Acted] = []
+        self._install()
         self.outside: Spans = []
         self.outside_since: float | None = None
         self.left_band_s: float | None = None
@@ -135,11 +138,12 @@ class Story:
         return replace(diary, loads=loads)
 
     def _thermometers(self, name: str) -> Iterator[Thermometer]:
+        bottled = self.room.watched.buffered
         for i in range(self.room.watched.air_probes):
             chance = Random(f"{name}/air{i}")  # noqa: S311 - a simulation
             yield thermometer(
                 f"air{i}-{self.room.number}", "temperature", self.days, chance,
-                lag_s=AIR_LAG_S, hung=True,
+                lag_s=BOTTLE_LAG_S if bottled else AIR_LAG_S, hung=True,
             )  # fmt: skip
         if self.room.watched.pulp:
             chance = Random(f"{name}/pulp")  # noqa: S311 - a simulation
@@ -153,6 +157,16 @@ class Story:
                 f"ambient-{self.room.number}", "ambient_temperature", self.days, chance,
                 lag_s=AIR_LAG_S, hung=False,
             )  # fmt: skip
+
+    def _install(self) -> None:
+        """A bottle's lag goes into its probe's papers."""
+        if not self.room.watched.buffered:
+            return
+        for each in self.thermometers:
+            if each.series.quantity == "temperature":
+                papers = {"probe": each.series.probe, "lag_ms": BOTTLE_SAID_S * 1000}
+                action = Action(self.start_ms, "probe_lag", "", papers)
+                self.actions.append(Acted(self.start_ms, str(self.room.number), action))
 
     # --- the loop
 

@@ -23,6 +23,8 @@ from domain.retelling import Arrived
 INTERVAL_S = 300.0
 AIR_LAG_S = (60.0, 360.0)  # models, 9: bare probes, moving to still air
 PULP_LAG_S = (480.0, 1200.0)  # models, 9: in glycol or a block
+BOTTLE_LAG_S = (600.0, 900.0)  # glycol in an air-cooled bottle; see docs/reliability.md
+BOTTLE_SAID_S = 720  # what the installer enters for it
 OFFSET_K = 0.2  # standard deviation
 PLACE_K = (-0.2, 0.8)  # an air probe hangs where it is a little warmer than the mean
 NOISE_K = (0.02, 0.1)  # models, 9

@@ -15,6 +15,8 @@ from bench.operation.climate import COUNTIES, County
 
 COIL_C = 13.0  # of a freezer's coil at which a defrost ends: makers' 8 (electric) to 13 (vehicles)
 
+CURTAIN = 0.85  # of the flow through a door is stopped by strips
+
 # mg CO2/(kg h) by temperature, from commodities.csv; iced fish, meat and frozen goods give none.
 PAK_CHOI: Respiration = ((0.0, 6.0), (5.0, 11.0), (10.0, 20.0), (20.0, 56.0))
 CUCUMBER: Respiration = ((0.0, 10.0), (10.0, 25.0), (20.0, 28.0))
@@ -127,7 +129,8 @@ KINDS = (
 class Watched:
     """What the room tells. ``pulp``: a probe in the resident lot (in a lot that is cooled, while
     it is). ``plant``: the controller is polled for compressor, set point and defrost flag;
-    ``heater``: at least the current of the defrost heater is seen."""
+    ``heater``: at least the current of the defrost heater is seen. ``buffered``: the air probes
+    hang in bottles."""
 
     air_probes: int
     pulp: bool
@@ -136,6 +139,7 @@ class Watched:
     ambient: bool
     plant: bool
     heater: bool
+    buffered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,7 @@ def drawn(seed: int, number: int) -> Room:
         walls_w_k=walls,
         cooling_w=cooling,
         fan_w=random.uniform(150, 300),
-        curtain=0.85 if random.random() < (0.5 if kind.vehicle else 0.7) else 0.0,
+        curtain=CURTAIN if random.random() < (0.5 if kind.vehicle else 0.7) else 0.0,
         coupling_w_k_t=(random.uniform(150, 300), random.uniform(50, 100)),
         heater_w=random.uniform(900, 1300) if kind.frozen else random.uniform(600, 900),
         capacity_t=0.15 * volume,

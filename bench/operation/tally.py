@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bench.operation.diary import Spans
 from bench.operation.month import Month
+from bench.operation.rooms import Room
 from bench.operation.watch import Watched
 from domain.profile import level
 
@@ -22,7 +23,8 @@ WEEK_MS = 7 * 86_400_000
 
 @dataclass
 class Tally:
-    """Adds up; ``alarms`` by (code, verdict)."""
+    """Adds up; ``alarms`` by (code, verdict). ``gravest``: text messages by the kind of room, the
+    gravest of their codes, and the kind of notice."""
 
     rooms: int = 0
     weeks: float = 0.0
@@ -31,6 +33,9 @@ class Tally:
     sms: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
     sms_true: int = 0  # of an incident in which something true was told
     by_profile: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)  # as by_profile
+    false: Counter[tuple[str, str]] = field(default_factory=Counter)  # criticals: (kind, code)
+    gravest: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # of a text message
     causes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)  # of those not true
 
     def add(self, other: "Tally") -> None:
@@ -41,6 +46,9 @@ class Tally:
         self.alarms += other.alarms
         self.sms += other.sms
         self.by_profile += other.by_profile
+        self.by_kind += other.by_kind
+        self.false += other.false
+        self.gravest += other.gravest
         self.causes += other.causes
 
     @property
@@ -66,7 +74,9 @@ def tally(month: Month, watched: Watched, from_ms: int | None = None) -> Tally:
         if a.series.quantity.endswith("temperature") and a.arrived_ms >= since_ms
     )  # fmt: skip
     profile = month.room.kind.profile
-    out.by_profile[profile, "rooms"] = 1
+    kind_of_room = room_kind(month.room)
+    for counts, key in ((out.by_profile, profile), (out.by_kind, kind_of_room)):
+        counts[key, "rooms"] = 1
     wrong: list[tuple[str, int, int | None]] = [
         (f.code, f.began_at_ms, f.cleared_at_ms)
         for f in watched.judgement.facts
@@ -83,6 +93,9 @@ def tally(month: Month, watched: Watched, from_ms: int | None = None) -> Tally:
         if notice.channel == "sms":
             out.sms[notice.kind, notice.codes] += 1
             out.by_profile[profile, "sms"] += 1
+            out.by_kind[kind_of_room, "sms"] += 1
+            gravest = min(notice.codes, key=lambda code: (level(code) != "critical", code))
+            out.gravest[kind_of_room, gravest, notice.kind] += 1
             if any(_outside(month, k.began_ms, k.cleared_ms or notice.at_ms) for k in told_of):
                 out.sms_true += 1
     for code, began_ms, cleared_ms in wrong:
@@ -90,10 +103,19 @@ def tally(month: Month, watched: Watched, from_ms: int | None = None) -> Tally:
         out.alarms[code, kind] += 1
         if level(code) == "critical":
             out.by_profile[profile, kind] += 1
+            out.by_kind[kind_of_room, kind] += 1
+            if kind == "false":
+                out.false[kind_of_room, code] += 1
         if kind != "true":
             lasted = _lasted(month, began_ms, cleared_ms)
             out.causes[profile, code, cause(month, began_ms, cleared_ms), lasted] += 1
     return out
+
+
+def room_kind(room: Room) -> str:
+    if room.kind.vehicle:
+        return "vehicle"
+    return "curtain" if room.curtain else "no curtain"
 
 
 def _lasted(month: Month, began_ms: int, cleared_ms: int | None) -> str:

@@ -1,13 +1,17 @@
 """The year of normal running: what its figures rest on, and a small one in every run of the tests."""
 
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from bench import failures
-from bench.after_tuning import DAY_MS, Kept, accepted, cut, together, work
-from bench.normal_operation import measure
+from bench.after_tuning import DAY_MS, accepted, cut, together, work
+from bench.normal_operation import Work, measure
+from bench.operation.equipment import Equipment
 from bench.operation.faults import WHATS
+from bench.operation.kept import Kept
 from bench.operation.month import Month, Story, live
 from bench.operation.rooms import KINDS, drawn
 from bench.operation.tally import Tally
@@ -38,6 +42,52 @@ def test_what_is_told_is_what_a_replay_tells_that_judges_at_every_arrival(number
     told = watch(month, SEED, answered=0.0, holds_back=False).notices
 
     assert [(n.at_ms, n.to, n.channel, n.kind, n.codes) for n in told] == retold(month)
+
+
+@pytest.mark.parametrize("number", [4, 0], ids=lambda number: KINDS[number].profile)
+def test_other_probes_and_curtains_change_neither_the_room_nor_what_people_do_in_it(
+    number: int,
+) -> None:
+    drawn_room = drawn(1001, number)
+    airy, bottled = (
+        Story(1001, Equipment(buffered, curtains=True).of(drawn_room), 1, None)
+        for buffered in (False, True)
+    )
+    for story in (airy, bottled):
+        story.run()
+
+    assert airy.diary == bottled.diary == Story(1001, drawn_room, 1, None).diary
+    assert airy.state == bottled.state
+    highest = [
+        max(c for _, _, c in t.rows if abs(c) < 5000)  # no spike
+        for t in (airy.thermometers[0], bottled.thermometers[0])
+    ]
+    assert highest[1] < highest[0]
+
+
+def test_a_bottled_probes_lag_is_known_to_the_rules_and_told_as_a_replay_tells() -> None:
+    room = Equipment(buffered=True).of(drawn(SEED, 4))
+    month = live(SEED, room, 1)
+
+    told = watch(month, SEED, answered=0.0, holds_back=False).notices
+
+    lags = [a.action for a in month.actions if a.action.kind == "probe_lag"]
+    assert {a.detail["lag_ms"] for a in lags} == {12 * 60_000}
+    assert len(lags) == room.watched.air_probes
+    assert [(n.at_ms, n.to, n.channel, n.kind, n.codes) for n in told] == retold(month)
+
+
+def test_what_two_runs_did_is_one_report_and_each_equipment_has_its_own(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    work = Work(Equipment(curtains=True), uplink_fails=False, kept=kept, until_s=inf)
+    kept.put("room-1-0", Tally(rooms=1))
+    kept.claim("room-1-1")
+
+    assert work((1, 0)) == (1, Tally(rooms=1))
+    assert work((1, 1)) is None  # somebody else is at it
+    assert replace(work, until_s=0.0)((1, 2)) is None
+    names = {Equipment(b, curtains=c).name for b in (False, True) for c in (False, True)}
+    assert len(names) == 4
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
