@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +22,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from coldtrail import mosquitto
 from coldtrail.settings import FILE, Installation, load
 from ingest.keys import read_restored
+from store.connect import open_readings
 from store.copies import (
     copy_readings,
     copy_records_like,
+    new_store_id,
     rename_readings,
     rename_records,
     store_of_records,
 )
+from store.errors import AlreadyOpen
 from wire.restore_v1 import make
 
 MANIFEST = "backup.json"
@@ -121,7 +125,7 @@ def put_back(backup: Path, folder: Path, now_ms: int, *, replace: bool) -> PutBa
     fresh.chmod(0o700)
     if not (folder / FILE).exists():
         shutil.copy2(backup / FILE, folder / FILE)
-    _renamed(fresh, manifest, now_ms)
+    _renamed(fresh, manifest.readings[0], manifest.records[0], now_ms)
     for path in fresh.rglob("*"):
         if path.is_file():
             _to_disk(path)
@@ -135,22 +139,40 @@ def put_back(backup: Path, folder: Path, now_ms: int, *, replace: bool) -> PutBa
     return PutBack(manifest, aside)
 
 
-def _renamed(server: Path, manifest: Manifest, now_ms: int) -> None:
-    """New ids, and the signed record that leads to them."""
+def renew(folder: Path, now_ms: int) -> None:
+    """The server's stores as they stand under new ids, as after ``put_back``: for files that were set
+    back by other means. ``Impossible`` names what is missing."""
+    server = folder / "server"
+    for needed in (READINGS, RECORDS):
+        if not (server / needed).exists():
+            raise Impossible(f"{server / needed} is not there: nothing has run in this folder yet")
+    try:
+        with closing(open_readings(str(server / READINGS), write=True)) as readings:
+            store = readings.store_id
+    except AlreadyOpen as error:
+        raise Impossible(f"{server / READINGS} is being written: stop ingest first") from error
+    _renamed(server, store, store_of_records(server / RECORDS)[0], now_ms)
+
+
+def _renamed(server: Path, readings: str, records: str, now_ms: int) -> None:
+    """New ids, and the signed record that leads to them. The record first: one that leads to a
+    store which was never made does no harm, a store to which none leads is believed by nobody."""
     key = serialization.load_pem_private_key(
         (server / "keys" / "signing.key").read_bytes(), password=None
     )
     if not isinstance(key, Ed25519PrivateKey):
-        raise Impossible("the backup's signing.key is no Ed25519 key")
-    record = make(
-        (manifest.readings[0], rename_readings(server / READINGS)),
-        (manifest.records[0], rename_records(server / RECORDS)),
-        now_ms,
-        key.sign,
-    )
+        raise Impossible("signing.key is no Ed25519 key")
+    fresh = new_store_id(), new_store_id()
+    record = make((readings, fresh[0]), (records, fresh[1]), now_ms, key.sign)
     path = server / "restored.json"
     told = [*read_restored(str(path)), record]
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    written = path.with_suffix(".new")
+    written.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    written.chmod(0o600)
+    _to_disk(written)
+    written.replace(path)
+    rename_readings(server / READINGS, fresh[0])
+    rename_records(server / RECORDS, fresh[1])
 
 
 def _checked(backup: Path) -> Manifest:

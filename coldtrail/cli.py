@@ -753,11 +753,12 @@ def backup(out: Path, /, *, data: Data = HERE) -> None:
 
 @app.command
 def restore(
-    backup: ExistingDirectory,
+    backup: ExistingDirectory | None = None,
     /,
     *,
     data: Data = HERE,
     replace: Annotated[bool, Parameter(negative="")] = False,
+    in_place: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Put a server back as a backup has it. It becomes a new store; gateways send what it lacks.
 
@@ -767,14 +768,25 @@ def restore(
         A folder that `backup` made; every file is checked before anything is touched.
     replace
         Move the folder's present server aside instead of refusing.
+    in_place
+        Without a backup: the server's files were set back by other means (an old file copied over
+        one, a snapshot of the machine) and become new stores as they stand.
     """
-    from coldtrail.backup import Impossible, put_back
+    from coldtrail.backup import Impossible, put_back, renew
     from coldtrail.clock import machine_ms
     from coldtrail.supervise import is_up
 
+    if (backup is None) != in_place or (in_place and replace):
+        raise Failed("either a BACKUP to put back (with --replace or without), or --in-place")
     if is_up(data):
         raise Failed(f"`up` runs in {data}: stop it first")
     try:
+        if backup is None:
+            settings.load(data)
+            renew(data, machine_ms())
+            print(f"The server of {data} has new store ids. Start it with `coldtrail up`: alarms are "
+                  "judged anew,\nand each gateway sends again what it still holds.")  # fmt: skip
+            return
         done = put_back(backup, data, machine_ms(), replace=replace)
     except Impossible as error:
         raise Failed(str(error)) from error

@@ -477,6 +477,7 @@ class Installation:
             records_path=str(self.server / "records.db"),
             signing_key_file=str(self.keys / "signing.key"),
             restored_path=str(self.restored),
+            watermark_path=str(self.server / "watermark.json"),
             system_path=str(self.system),
             doubts_clock=self.file.clock.rate == 1.0,
         )

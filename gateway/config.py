@@ -63,6 +63,9 @@ class Configured:
         if config.store != held.store:
             if held.store in config.was:
                 return True  # the server was put back from a backup, and signed that
+            of_one = config.was and config.was[0] in (*held.was, held.store)
+            if of_one and config.store not in held.was and config.made_at_ms > held.made_at_ms:
+                return True  # put back from one backup once more
             raise Refused("a config of another store")
         if config.newer_than(held):
             return True

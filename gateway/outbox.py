@@ -175,6 +175,7 @@ class Known(msgspec.Struct):
     received: dict[str, list[tuple[int, int]]] = {}
     refused: list[tuple[str, int, str]] = []
     below: int = 0  # every batch with an id up to here is receipted
+    n: int = 0  # the highest arrival up to which a receipt spoke
 
 
 @dataclass(slots=True)
@@ -213,6 +214,7 @@ class Outbox:
         self._waiting: dict[int, Waiting] = {}
         self._parked: dict[tuple[str, int], str] = {}  # refused, and why
         self._parked_ids: dict[int, tuple[str, int]] = {}
+        self._receipted_n = 0
         self._unsaved = False
         self._page_size = self._pragma("page_size")
         self._last_digest = b""
@@ -464,6 +466,11 @@ class Outbox:
             cut = not self._pending or self._last_id() >= mark
             return cut and (first is None or first > mark)
 
+    @property
+    def receipted_n(self) -> int:
+        """The highest arrival at the server up to which a receipt spoke; 0 before the first."""
+        return self._receipted_n
+
     def idle(self) -> bool:
         """No batch waits for a receipt."""
         with self._lock:
@@ -617,6 +624,7 @@ class Outbox:
                 epoch = self._epochs.get(name)
                 if epoch and max([through, *(high for _, high in ranges)]) > epoch.last_seq:
                     raise Impossible(f"epoch {name}: {epoch.last_seq} cut")
+            self._receipted_n = max(self._receipted_n, receipt.n)
             by_no = {epoch.no: epoch for epoch in self._epochs.values()}
             for name, (through, ranges) in receipt.epochs.items():
                 if (epoch := self._epochs.get(name)) is not None:
@@ -669,6 +677,7 @@ class Outbox:
         with self._lock:
             for epoch in self._epochs.values():
                 epoch.received = Ranges()
+            self._receipted_n = 0
             self._parked.clear()
             self._parked_ids.clear()
             self._unsaved = True
@@ -685,6 +694,7 @@ class Outbox:
                 {e.name: list(e.received) for e in self._epochs.values() if e.received},
                 [(name, seq, reason) for (name, seq), reason in self._parked.items()],
                 min([*self._waiting, *self._parked_ids], default=self._last_id() + 1) - 1,
+                self._receipted_n,
             )
             try:
                 with self._transaction():
@@ -879,6 +889,7 @@ class Outbox:
         """Pick up what the file holds; the epoch that begins now."""
         row = self._db.execute("SELECT value FROM known WHERE key = 'server'").fetchone()
         known = msgspec.json.decode(row[0], type=Known) if row else Known()
+        self._receipted_n = known.n
         top = 0
         for no, name, last_seq in self._db.execute("SELECT no, name, last_seq FROM epoch"):
             received = Ranges()

@@ -15,7 +15,7 @@ import logging
 import os
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -45,6 +45,7 @@ CUTS_A_STATUS = 5  # on a metered link, where batches are rare, a status must be
 SAVE_EVERY_S = 30.0
 EVICT_EVERY_S = 3_600.0
 HELLO_EVERY_S = 2.0
+KNOWN_STORES = 64  # whose successor is believed
 TRY_REFUSED_S = 600.0
 MOST_TRIED = 50  # at once
 RATE_OVER_S = 600.0
@@ -78,32 +79,34 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 class StorePin:
-    """The one store whose receipts count, remembered in a file."""
+    """The one store whose receipts count, remembered in a file: its last line. Above it those that
+    it followed: a server put back twice from one backup signs twice for what that backup knew."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._store = path.read_text().strip() if path.exists() else ""
+        self._known = path.read_text().split() if path.exists() else []
 
     @property
     def store(self) -> str:
-        return self._store
+        """ "" while none is pinned."""
+        return self._known[-1] if self._known else ""
 
-    def accepts(self, store: str) -> bool:
-        """True for the pinned store. While none is pinned, the first becomes it."""
-        if not self._store:
-            self.move(store)
-        return store == self._store
+    @property
+    def known(self) -> Sequence[str]:
+        """The pinned store and those before it, oldest first."""
+        return tuple(self._known)
 
     def move(self, store: str) -> None:
         """Pin this one."""
-        if store != self._store:
+        if store != self.store:
+            known = [*self._known, store][-KNOWN_STORES:]
             fresh = self._path.with_suffix(".new")
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-                f.write(store)
+                f.write("\n".join(known))
                 f.flush()
                 os.fsync(f.fileno())
             fresh.replace(self._path)
-            self._store = store
+            self._known = known
 
 
 class Uplink:
@@ -306,7 +309,7 @@ class Uplink:
             self._refuse_receipt(error.reason)
             return
         try:
-            if not self._pin.accepts(receipt.store) and not self._followed(receipt):
+            if receipt.store != self._pin.store and not self._pinned(receipt):
                 log.error("receipt of another store, ignored", extra={"store": receipt.store})
                 self._refuse_receipt("another store")
                 return
@@ -357,17 +360,20 @@ class Uplink:
                 log.info("config accepted", extra={"m": config.m, "rooms": len(config.rooms)})
                 self._status_at_s = 0.0
 
-    def _followed(self, receipt: receipt_v1.Receipt) -> bool:
-        """The server was put back from a backup and signed that: what is still held goes again.
-        Pinned last, so that a crash in between only sends it once more."""
-        if not restore_v1.leads(
-            receipt.restored, self._pin.store, receipt.store, self._configured.genuine
-        ):
-            return False
-        log.warning("the server was restored", extra={"store": receipt.store})
-        self._outbox.forget_receipts()
-        self._in_flight.clear()
-        self._attempts.clear()
+    def _pinned(self, receipt: receipt_v1.Receipt) -> bool:
+        """Another store than the pinned one is believed where none is pinned, and where the
+        server signed that it was put back: then what is still held goes again, because that
+        store never had it. Pinned last, so that a crash in between only sends it once more."""
+        if self._pin.store:
+            if not restore_v1.leads(
+                receipt.restored, self._pin.known, receipt.store, self._configured.genuine
+            ):
+                return False
+            log.warning("the server was restored", extra={"store": receipt.store})
+        if self._pin.store or self._outbox.receipted_n:
+            self._outbox.forget_receipts()
+            self._in_flight.clear()
+            self._attempts.clear()
         self._pin.move(receipt.store)
         return True
 
@@ -432,6 +438,9 @@ class Uplink:
                 hours_off=self._shown_hours_off(),
                 alarms=self._alarms(),
                 receipts_refused=self._receipt_refused,
+                receipted=status_v1.Receipted(self._pin.store, self._outbox.receipted_n)
+                if self._pin.store
+                else None,
             )
         )
 

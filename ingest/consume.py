@@ -26,6 +26,7 @@ from ingest.admit import (
 )
 from ingest.inbox import Lane, Message
 from ingest.twins import Twins
+from ingest.watermark import Watermark
 from store.ports import AdmittedBatch, BatchId, Quarantined, ReadingStore
 from store.system_alarms import Board
 from wire import receipt_v1, status_v1, topics
@@ -56,11 +57,15 @@ class Consumer:
         board: Board | None = None,
         *,
         doubts_clock: bool = True,
+        watermark: Watermark | None = None,
     ) -> None:
         self._doubts_clock = doubts_clock
         self._heard: dict[str, Heard] = {}  # the last word of each gateway that trusts its clock
         self._store = store
         self._board = board or Board("", "ingest", now_ms)
+        self._watermark = watermark or Watermark(
+            None, store.store_id, store.last_arrival(), self._board
+        )
         self._restored = restored
         self._gateways = {gateway.id: gateway for gateway in gateways}
         self._publish = publish
@@ -84,6 +89,7 @@ class Consumer:
         else:
             touched = self._store_group(lane, messages)
             self.date_what_can_be()
+            self._watermark.came_to(self._store.last_arrival())
             for gateway in touched:
                 self.send_receipt(gateway)
         for message in messages:
@@ -312,6 +318,9 @@ class Consumer:
             except status_v1.BadStatus as error:
                 self._reject(message, Rejected(known.id, error.reason, security=False))
                 continue
+            if status.receipted is not None:
+                held = status.receipted
+                self._watermark.claimed(held.store, held.n, known.id, self._store.last_arrival())
             if status.state != "offline":
                 self._hear_clock(known.id, status.clock, message.retained)
                 why = self._twins.speaks(GatewayId(known.id), status.epoch)

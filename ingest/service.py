@@ -25,6 +25,7 @@ from ingest.keys import read_gateways, read_restored, read_secret
 from ingest.quarantine import fulfil, wishes
 from ingest.session import Session
 from ingest.settings import Settings
+from ingest.watermark import Watermark
 from store.connect import open_readings
 from store.disk import Disk
 from store.errors import Full
@@ -73,9 +74,12 @@ def run(settings: Settings, *, now_ms: Callable[[], int], stop: threading.Event)
         say = partial(live.publish, retain=True)
         restored = read_restored(settings.restored_path)
         gateways = read_gateways(settings.gateways)
+        mark = Path(settings.watermark_path) if settings.watermark_path else None
+        watermark = Watermark(mark, store.store_id, store.last_arrival(), board)
         consumer = Consumer(
-            store, gateways, say, now_ms, restored, board, doubts_clock=settings.doubts_clock
-        )
+            store, gateways, say, now_ms, restored, board,
+            doubts_clock=settings.doubts_clock, watermark=watermark,
+        )  # fmt: skip
         when_there_is_room(consumer.date_what_can_be, stop.wait, board)
         configs = _start_configs(settings, restored, say, now_ms, stop)
         hello = hello_v1.encode(hello_v1.Hello(store.store_id, now_ms()))

@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``group_ms``: how long a group waits for more messages while they keep coming. Without
     ``records_path`` no gateway is told of its rooms; with it, ``signing_key_file`` signs.
     ``restored_path``: how often this server was put back from a backup; may be missing.
+    ``watermark_path``: how far the store had come (``ingest.watermark``).
     ``disk_reserve_bytes``: what readings leave free. ``broker_pid_file``: of an embedded broker.
     ``system_path``: folder of the system's own alarms (``store.system_alarms``).
     ``doubts_clock``: compares the gateways' clocks with its own; a story's clock, which may run
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records_path: str = ""
     signing_key_file: str = ""
     restored_path: str = ""
+    watermark_path: str = ""
     system_path: str = ""
     doubts_clock: bool = True
     disk_reserve_bytes: int = 320 << 20

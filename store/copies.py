@@ -54,17 +54,17 @@ def store_of_records(path: Path) -> tuple[str, int]:
     return str(store_id), int(m)
 
 
-def rename_readings(path: Path) -> str:
-    """Make the file a store of its own, which nobody has followed; its new id."""
-    fresh = secrets.token_hex(8)
+def new_store_id() -> str:
+    return secrets.token_hex(8)
+
+
+def rename_readings(path: Path, store_id: str) -> None:
+    """Make the file a store of its own, which nobody has followed."""
     with closing(apsw.Connection(str(path))) as store, store:
-        store.execute("UPDATE meta SET value = ? WHERE key = 'store_id'", (fresh,))
-    return fresh
+        store.execute("UPDATE meta SET value = ? WHERE key = 'store_id'", (store_id,))
 
 
-def rename_records(path: Path) -> str:
+def rename_records(path: Path, store_id: str) -> None:
     """The same for what people said."""
-    fresh = secrets.token_hex(8)
     with closing(sqlite3.connect(path)) as records, records:
-        records.execute("UPDATE about SET value = ? WHERE key = 'store_id'", (fresh,))
-    return fresh
+        records.execute("UPDATE about SET value = ? WHERE key = 'store_id'", (store_id,))

@@ -39,15 +39,16 @@ def believed(restored: Restored, genuine: Genuine) -> bool:
     return genuine(signature, _said(restored))
 
 
-def leads(records: Sequence[Restored], old: str, new: str, genuine: Genuine) -> bool:
-    """From the readings' store ``old`` to ``new``, by records that the server signed."""
-    at = old
+def leads(records: Sequence[Restored], known: Sequence[str], new: str, genuine: Genuine) -> bool:
+    """To the readings' store ``new`` from one of ``known`` (stores that one has gone by), by
+    records that the server signed; never back to one of them."""
+    if new in known:
+        return False
+    reached = set(known)
     for restored in records:  # in the order in which it happened
-        if restored.readings[0] == at and believed(restored, genuine):
-            at = restored.readings[1]
-            if at == new:
-                return True
-    return False
+        if restored.readings[0] in reached and believed(restored, genuine):
+            reached.add(restored.readings[1])
+    return new in reached
 
 
 def _said(restored: Restored) -> bytes:

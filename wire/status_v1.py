@@ -45,6 +45,13 @@ class Config(msgspec.Struct, frozen=True):
     m: Whole
 
 
+class Receipted(msgspec.Struct, frozen=True):
+    """The highest arrival of this store up to which a receipt spoke."""
+
+    store: str
+    n: Whole
+
+
 class Status(msgspec.Struct, frozen=True):
     """``state``: online, full (acknowledges nothing until there is room), or offline.
 
@@ -53,7 +60,8 @@ class Status(msgspec.Struct, frozen=True):
     ``hours_off``: topics of devices that send local time as UTC, at most ``MAX_HOURS_OFF``.
     ``alarms``: how many are active by the gateway's own judgement, None where it judges nothing.
     ``configs_refused`` since the start: unsigned, altered, older or another gateway's.
-    ``receipts_refused``: why the newest receipt was ignored, "" when it was taken.
+    ``receipts_refused``: why the newest receipt was ignored, "" when it was taken. ``receipted``:
+    None before the first. A store that has not come so far was set back.
     """
 
     state: str
@@ -72,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     hours_off: dict[str, Whole] = {}
     alarms: Whole | None = None
     receipts_refused: str = ""
+    receipted: Receipted | None = None
 
 
 _encoder = msgspec.json.Encoder()

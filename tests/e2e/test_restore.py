@@ -88,6 +88,40 @@ def test_a_server_restored_from_a_backup_gets_back_what_came_after_it(
         )
 
 
+def test_a_server_set_back_without_its_knowledge_hears_of_it_from_its_gateways_and_loses_nothing(
+    system: System, tmp_path: Path
+) -> None:
+    server, kept = system.data / "server", tmp_path / "snapshot"
+    with system:
+        hand_over(system, range(30))
+        wait_until(lambda: stored(system) == list(range(30)), 20, "the first half is stored")
+    shutil.copytree(server, kept)
+    with system:
+        hand_over(system, range(30, 60))
+        wait_until(lambda: stored(system) == list(range(60)), 20, "all of it is stored")
+    shutil.rmtree(server)
+    shutil.copytree(kept, server)  # as a snapshot of the machine, with all that stood beside it
+
+    with system:
+        wait_until(lambda: "STORE_SET_BACK" in alarms(system), 20, "the gateway's word is heard")
+        hand_over(system, range(60, 65))
+        wait_until(lambda: stored(system)[-5:] == list(range(60, 65)), 20, "it goes on")
+        assert len(stored(system)) < 65  # and lacks what its gateways were told that it has
+        refused = coldtrail("restore", "--in-place", "--data", str(system.data), check=False)
+    assert "new store ids" not in refused  # not while it runs
+
+    assert "new store ids" in coldtrail("restore", "--in-place", "--data", str(system.data))
+
+    with system:
+        wait_until(lambda: stored(system) == list(range(65)), 30, "what it lacked came again")
+        assert system.pipeline()["rows"] == 65
+        assert "STORE_SET_BACK" not in alarms(system)
+
+
+def alarms(system: System) -> set[str]:
+    return {one["code"] for one in system.pipeline()["system_alarms"]}
+
+
 def test_a_backup_with_one_changed_byte_is_refused_and_nothing_is_touched(
     system: System, tmp_path: Path
 ) -> None:

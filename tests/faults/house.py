@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Self
 
 from coldtrail import settings
-from coldtrail.backup import back_up, put_back
+from coldtrail.backup import back_up, put_back, renew
 from coldtrail.init import FIRST, NewGateway, init_data
 from coldtrail.settings import Edge, Installation
 from tests.support.cutting_proxy import CuttingProxy
@@ -298,6 +298,24 @@ class House:
         shutil.copytree(fresh / "server", server, dirs_exist_ok=True)
         shutil.copy(backup / PHONES, server)
         shutil.rmtree(fresh)
+        self.begin(roles)
+
+    def snapshot(self, out: Path) -> None:
+        """The server's machine as it is at one instant, in mid-work."""
+        roles = [role for role in self.roles if role not in EDGE]
+        self.end(roles, signal.SIGKILL)
+        shutil.copytree(self.installation.server, out)
+        self.begin(roles)
+
+    def set_back(self, snapshot: Path) -> None:
+        """The snapshot in the place of what came after it, and somebody who was told to sign for it."""
+        roles = [role for role in self.roles if role not in EDGE]
+        self.end(roles, signal.SIGKILL)
+        server = self.installation.server
+        for path in server.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(snapshot, server, dirs_exist_ok=True)
+        renew(self.installation.folder, self.installation.now_ms()())
         self.begin(roles)
 
     def set_clock(self, role: str, off_ms: int) -> None:

@@ -202,6 +202,17 @@ def restore(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def set_back(scene: Scene) -> Iterator[None]:
+    """A snapshot of the server's machine is put back over what came since."""
+    snapshot = scene.house.folder / "snapshot"
+    scene.house.snapshot(snapshot)
+    yield
+    scene.within(0.1, 1.0)
+    scene.house.set_back(snapshot)
+    shutil.rmtree(snapshot)
+
+
+@contextmanager
 def upgrade(scene: Scene) -> Iterator[None]:
     """What an earlier version of the program has begun is gone on with by this one. Never drawn:
     it is how a start may begin."""
@@ -299,6 +310,8 @@ def cloned_gateway(scene: Scene) -> Iterator[None]:
 
 
 UPGRADE, KILL_EACH, RESTORE = "upgraded", "kill one after another", "server restored"
+SET_BACK = "server set back"
+GO_BACK = {RESTORE, SET_BACK}  # to an earlier state of the server
 
 
 def kinds(*, disks: bool) -> dict[str, Fault]:
@@ -317,6 +330,7 @@ def kinds(*, disks: bool) -> dict[str, Fault]:
         **{f"clock {r} steps": partial(clock_steps, r) for r in CLOCKS},
         KILL_EACH: kill_each,
         RESTORE: restore,
+        SET_BACK: set_back,
         "all killed": partial(all_again, signal.SIGKILL),
         "all ended": partial(all_again, signal.SIGTERM),
         "same packs": same_packs,

@@ -22,7 +22,7 @@ import apsw
 
 from tests.faults import oracle
 from tests.faults.house import House, Late, can_mount, earlier_version
-from tests.faults.kinds import RESTORE, UPGRADE, Recorder, Scene, kinds, upgrade
+from tests.faults.kinds import GO_BACK, UPGRADE, Recorder, Scene, kinds, upgrade
 from tests.faults.sent import Key, Ledger
 from tests.faults.traffic import ROUNDS, Device, Pack, Story, actions, move, set_up
 from tests.support.system import Answered
@@ -77,7 +77,7 @@ def plan(seed: int, nth: int, names: Sequence[str]) -> Plan:
     rng = random.Random(f"{seed} round {nth}")  # noqa: S311 - reproducible, not secret
     if rng.random() < 0.25:
         more = rng.choice(names)
-        if more not in faults and RESTORE not in (more, *faults):
+        if more not in faults and GO_BACK.isdisjoint((more, *faults)):
             faults.append(more)
     return Plan(seed, nth, tuple(faults))
 
@@ -145,7 +145,9 @@ class Start:
         house, began_s = self.house, time.monotonic()
         killed, before = Counter(house.kills), self._seen
         house.deaths.clear()
-        full = ends or RESTORE in told.faults or (told.round + 1) % self._full_every == 0
+        full = (
+            ends or not GO_BACK.isdisjoint(told.faults) or (told.round + 1) % self._full_every == 0
+        )
         counted = Counted(told, self.since, full=full)
         scene.rng = random.Random(f"{told.seed} scene {told.round}")  # noqa: S311 - reproducible
         nth = told.round % ROUNDS

@@ -22,8 +22,10 @@ def pinned(folder: Path) -> Configured:
     return Configured("g1", folder / "config.json", made_by(str(public)))
 
 
-def config(m: int, *, made_at_ms: int = 0, gateway: str = "g1", store: str = "s") -> Config:
-    return Config(1, gateway, store, m, made_at_ms, (), (ROOM,) * m)
+def config(
+    m: int, *, made_at_ms: int = 0, gateway: str = "g1", store: str = "s", was: tuple[str, ...] = ()
+) -> Config:
+    return Config(1, gateway, store, m, made_at_ms, (), (ROOM,) * m, was)
 
 
 def said(config: Config, key: Ed25519PrivateKey = SERVER) -> bytes:
@@ -97,3 +99,18 @@ def test_without_a_pinned_key_nobody_is_believed(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="not signed"):
         configured.offer(said(config(1)))
+
+
+def test_records_put_back_twice_from_one_backup_are_gone_by_and_never_the_first_again(
+    tmp_path: Path,
+) -> None:
+    first = config(2, made_at_ms=2, store="b", was=("a",))
+    second = config(1, made_at_ms=3, store="c", was=("a",))
+    configured = pinned(tmp_path)
+    for one in (config(3, made_at_ms=1, store="a"), first, second):
+        assert configured.offer(said(one)) == one
+
+    with pytest.raises(Refused, match="another store"):
+        configured.offer(said(first))
+
+    assert configured.current == second

@@ -632,3 +632,18 @@ def test_what_is_held_can_be_read_again(outbox: Outbox) -> None:
 
     assert sorted(found) == sorted([*first, row(NOW + 99)])
     assert list(outbox.readings(NOW + DAY)) == [[row(NOW + 99)]]
+
+
+def test_it_knows_up_to_which_arrival_receipts_spoke_also_after_a_restart(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as before:
+        take(before, row(NOW))
+        take(before, row(NOW + 1))
+        assert before.receipted_n == 0
+        before.apply(Receipt("s", 105, {before.epoch: (1, [])}))
+        before.apply(Receipt("s", 90, {before.epoch: (2, [])}))  # an old one that comes again
+        assert before.receipted_n == 105
+
+    with open_outbox(tmp_path) as after:
+        assert after.receipted_n == 105
+        after.forget_receipts()
+        assert after.receipted_n == 0
