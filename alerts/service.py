@@ -28,10 +28,10 @@ from alerts.upkeep import Upkeep
 from channels.connect import carries, connect
 from channels.listener import Listener, token_in
 from channels.ports import Channel, Hears, Reply, TryLater
+from disk.room import Full, free_bytes
 from domain.system_alarm import SERVER
 from store.connect import open_readings
-from store.disk import free_bytes
-from store.errors import Full, NotReady
+from store.errors import NotReady
 from store.facts import open_facts
 from store.notices import open_notices
 from store.ports import ReadingReader

@@ -43,7 +43,7 @@ from api.registry import Registrar
 from api.sessions import Gate, session_key
 from api.settings import Settings
 from api.sources import Sources
-from store.errors import Full
+from disk.room import Full
 from store.records import Refused, open_records
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from disk.room import Full
 from store.engine import is_full
-from store.errors import Full
 
 MOST_REPORTS_A_LOT = 100
 LONGEST_TEXT = 1_000

@@ -9,7 +9,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from store.errors import Full
+from disk.room import Full
 from store.records import Refused
 
 MEDIA_TYPE = "application/problem+json"

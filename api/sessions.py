@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from disk.whole import PRIVATE, write_whole
+
 COOKIE = "coldtrail_session"
 KEY_BYTES = 32
 LASTS_MS = 14 * 24 * 3600 * 1000
@@ -77,10 +79,7 @@ def session_key(path: Path) -> bytes:
     """Made on first start, 0600; losing it signs everybody out, no more."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".new")
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(secrets.token_hex(KEY_BYTES) + "\n")
-        unfinished.rename(path)
+        write_whole(path, secrets.token_hex(KEY_BYTES) + "\n", mode=PRIVATE)
     key = bytes.fromhex(path.read_text().strip())
     if len(key) != KEY_BYTES:
         raise ValueError(f"{path} does not hold {KEY_BYTES} bytes in hex")

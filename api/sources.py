@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 import store.connect
-import store.errors
 import store.facts
 import store.notices
 import traceability.reader
 from api.problems import NotReadyYet
 from api.settings import Settings
 from store import words
+from store.errors import NotReady
 from store.facts import SqlFactsReader
 from store.notices import SqlNoticesReader
 from store.ports import ReadingReader
@@ -24,7 +24,6 @@ from store.records.ports import NamedAlarm, Records
 from traceability.reader import TraceReader
 
 RETRY_S = 0.5  # a missing file is looked for this often at most
-NOT_READY = (store.connect.NotReady, store.errors.NotReady)
 
 
 class Closable(Protocol):
@@ -50,7 +49,7 @@ class Part(Generic[Reader]):
             self._next_try_s = time.monotonic() + RETRY_S
             try:
                 self._reader = self._open()
-            except NOT_READY as error:
+            except NotReady as error:
                 self.why_not = str(error)
         return self._reader
 
@@ -68,7 +67,7 @@ class Part(Generic[Reader]):
             return None
         try:
             return question(reader)
-        except NOT_READY as error:
+        except NotReady as error:
             self.why_not = str(error)
             self.close()
             return None

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from coldtrail import mosquitto
 from coldtrail.settings import FILE, Installation, load
+from disk.whole import PRIVATE, write_whole
 from ingest.keys import read_restored
 from store.connect import open_readings
 from store.copies import (
@@ -166,11 +167,7 @@ def _renamed(server: Path, readings: str, records: str, now_ms: int) -> None:
     record = make((readings, fresh[0]), (records, fresh[1]), now_ms, key.sign)
     path = server / "restored.json"
     told = [*read_restored(str(path)), record]
-    written = path.with_suffix(".new")
-    written.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2))
-    written.chmod(0o600)
-    _to_disk(written)
-    written.replace(path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(told), indent=2), mode=PRIVATE)
     rename_readings(server / READINGS, fresh[0])
     rename_records(server / RECORDS, fresh[1])
 

@@ -504,7 +504,7 @@ def quarantine_list(
         One JSON object a line.
     """
     from coldtrail.quarantine import listed
-    from store.connect import NotReady
+    from store.errors import NotReady
 
     table = Table("id", "state", "source", "topic", "bytes", "reason", box=None)
     try:
@@ -533,7 +533,7 @@ def show(
         The bytes alone, as they came; for a file.
     """
     from coldtrail.quarantine import find
-    from store.connect import NotReady
+    from store.errors import NotReady
 
     try:
         found = find(settings.load(data), id)
@@ -589,7 +589,7 @@ def check(*, data: Data = HERE, repair: Annotated[bool, Parameter(negative="")] 
     """
     from ingest.influx_check import check as compare
     from ingest.influx_server import NoAnswer, Unavailable
-    from store.connect import NotReady
+    from store.errors import NotReady
 
     installation = settings.load(data)
     if not installation.file.influx.url:

@@ -1,6 +1,5 @@
 """A further gateway in a folder: its table in ``coldtrail.toml`` and its keys on both sides."""
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from coldtrail import mosquitto, settings
 from coldtrail.init import NewGateway, edge_keys, gateway_toml, partition
 from coldtrail.settings import FILE, Edge, Wrong
+from disk.whole import write_whole
 
 
 class Taken(Exception):
@@ -39,16 +39,7 @@ def add(folder: Path, id: str, at_partition: int | None = None) -> Edge:
         raise Taken(f"gateway {id} is there already, with its keys")
     edge_keys(installation, edge)
     if raw:
-        _replace(installation.folder / FILE, raw)
+        path = installation.folder / FILE
+        write_whole(path, raw, mode=path.stat().st_mode & 0o777)
     mosquitto.write_files(settings.load(folder))
     return edge
-
-
-def _replace(path: Path, raw: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -7,11 +7,11 @@ Passwords stand as PBKDF2-HMAC-SHA512 with 101 rounds, the form that mosquitto 2
 
 import base64
 import hashlib
-import os
 import secrets
 from pathlib import Path
 
 from coldtrail.settings import Installation
+from disk.whole import PRIVATE, write_whole
 from wire import topics
 
 ROUNDS = 101
@@ -26,8 +26,8 @@ def write_files(installation: Installation) -> Path:
         id = edge.gateway.id
         users[f"gw-{id}"] = installation.keys / f"uplink-{id}.password"
     hashed = [f"{user}:{_hash(path.read_text().strip())}" for user, path in users.items()]
-    _replace(folder / "passwd", "\n".join(hashed) + "\n")
-    _replace(folder / "acl", access_list(installation))
+    write_whole(folder / "passwd", "\n".join(hashed) + "\n", mode=PRIVATE)
+    write_whole(folder / "acl", access_list(installation), mode=PRIVATE)
     return folder
 
 
@@ -59,10 +59,3 @@ def _hash(password: str) -> str:
     salt = secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS)
     return f"$7${ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)

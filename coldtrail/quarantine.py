@@ -27,7 +27,7 @@ class Held:
 def listed(installation: Installation, after: int, limit: int) -> Iterator[Held]:
     """The server's first, then each gateway's, oldest first; ``limit`` and ``after`` for each.
 
-    Raises ``store.connect.NotReady`` where no server has run yet."""
+    Raises ``store.errors.NotReady`` where no server has run yet."""
     path = installation.ingest_settings().readings_path
     server = not installation.file.network.server_elsewhere
     for q in ingest.quarantine.listed(path, after, limit) if server else ():

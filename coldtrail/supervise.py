@@ -5,7 +5,6 @@ started them. What runs stands in ``status.json`` and ``pids/``; a lock on the f
 second supervisor out. In production systemd or compose does this job.
 """
 
-import fcntl
 import logging
 import os
 import shutil
@@ -25,6 +24,8 @@ import msgspec
 
 from coldtrail.process import die_with_parent
 from coldtrail.settings import Installation, Wrong
+from disk.lock import lock
+from disk.whole import write_whole
 from store.system_alarms import Board, forget_others
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,6 @@ class Supervisor:
         self._children = [_Child(role) for role in roles or installation.roles()]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor")
-        self._lock_file = -1
         self._reported: Report | None = None
         self._trim_logs_s = 0.0
         self._cannot_write = False
@@ -105,11 +105,9 @@ class Supervisor:
         self._has_keys()
         for name in ("pids", "logs"):
             (self._folder / name).mkdir(exist_ok=True)
-        self._lock_file = os.open(lock_path(self._folder), os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = lock(lock_path(self._folder))
         except BlockingIOError as error:
-            os.close(self._lock_file)
             raise AlreadyUp(f"{self._folder} is up already") from error
         for child in self._children:
             child.state = "starting"
@@ -156,7 +154,7 @@ class Supervisor:
                 self._end([c for c in self._children if _kind(c.role) in phase])
         finally:
             self._report()
-            os.close(self._lock_file)
+            self._lock.close()
 
     def _tend(self, child: _Child) -> None:
         now_s = time.monotonic()
@@ -249,7 +247,7 @@ class Supervisor:
         """False when it could not be written. Every role would end with this thread, so a full
         disk may not end it; the caller tries again."""
         try:
-            _replace(path, raw)
+            write_whole(path, raw, sync=False)
         except OSError as error:
             if not self._cannot_write:
                 log.error("cannot write", extra={"path": str(path), "reason": str(error)})  # noqa: TRY400  # the reason says it all
@@ -308,16 +306,12 @@ def report_path(folder: Path) -> Path:
 
 def is_up(folder: Path) -> bool:
     """True while a supervisor holds the folder."""
-    try:
-        fd = os.open(lock_path(folder), os.O_RDWR)
-    except FileNotFoundError:
+    if not lock_path(folder).exists():
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(lock_path(folder)).close()
     except BlockingIOError:
         return True
-    finally:
-        os.close(fd)
     return False
 
 
@@ -343,9 +337,3 @@ def _ended(process: "subprocess.Popen[bytes]", timeout_s: float) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
-
-
-def _replace(path: Path, raw: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(raw)
-    fresh.replace(path)

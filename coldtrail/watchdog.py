@@ -20,6 +20,7 @@ from channels.connect import connect
 from channels.ports import Channel, Outgoing, Refused, Reply, TryLater
 from channels.settings import ChannelSettings
 from coldtrail.settings import Wrong
+from disk.whole import write_whole
 from domain.message import clock_of
 from domain.template import fill
 
@@ -172,6 +173,4 @@ def _known(path: Path) -> Known:
 
 
 def _keep(path: Path, known: Known) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_bytes(msgspec.json.encode(known))
-    draft.replace(path)
+    write_whole(path, msgspec.json.encode(known), sync=False)

@@ -5,9 +5,9 @@ nothing. The file is read again at the start with the same distrust.
 """
 
 import logging
-import os
 from pathlib import Path
 
+from disk.whole import PRIVATE, write_whole
 from wire import config_v1
 from wire.config_v1 import BadConfig, Config
 
@@ -43,7 +43,7 @@ class Configured:
             raise
         if news:
             if self._path is not None:
-                _keep(self._path, payload)
+                write_whole(self._path, payload, mode=PRIVATE)  # people's numbers stand in it
             self.current = config
         return config if news else None
 
@@ -72,13 +72,3 @@ class Configured:
         if config.content() == held.content():
             return False  # heard again on a new connection
         raise Refused("older than the config that is held")
-
-
-def _keep(path: Path, payload: bytes) -> None:
-    """Whole or not at all; 0600, because people's numbers stand in it."""
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -6,12 +6,12 @@ the topics that it may listen to, one a line.
 """
 
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from disk.whole import PRIVATE, write_whole
 from gateway import keys
 from gateway.edge_broker import User
 from gateway.settings import Settings
@@ -54,12 +54,7 @@ def add(folder: Path, name: str, hears: Iterable[str] = ()) -> Path:
     if filters:
         path.with_suffix(_HEARS).write_text("\n".join(filters) + "\n")
     if not path.exists():
-        fresh = path.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(18) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_whole(path, secrets.token_urlsafe(18) + "\n", mode=PRIVATE)
     return path
 
 

@@ -13,7 +13,6 @@ subscription is acknowledged and discarded.
 
 import json
 import logging
-import os
 import signal
 import socket
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from disk.whole import PRIVATE, write_whole
 from wire import broker_process
 
 log = logging.getLogger(__name__)
@@ -163,14 +163,8 @@ def let_in(
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and 0600 from its first byte: passwords stand in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(path, text, mode=PRIVATE)
 
 
 def _ask(link: socket.socket, said: BinaryIO, verb: str, body: bytes) -> _Answer:

@@ -7,12 +7,13 @@ when it changes.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+
+from disk.whole import write_whole
 
 HOUR_MS = 3_600_000
 NEAR_MS = 3 * 60_000  # a clock may also be a little wrong
@@ -108,10 +109,5 @@ def set_offset(path: Path, topic: str, hours: int) -> Mapping[str, int]:
         offsets[topic] = hours
     if len(offsets) > MAX_OFFSETS:
         raise ValueError(f"more than {MAX_OFFSETS} offsets")
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(offsets, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(path, json.dumps(offsets, ensure_ascii=False, indent=1))
     return offsets

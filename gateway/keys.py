@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from disk.whole import PRIVATE, write_whole
 from gateway import ed25519
 
 TAG_KEY_BYTES = 32
@@ -24,13 +25,9 @@ def ensure_signing_key(path: Path) -> bool:
     if path.exists():
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
     text = base64.b64encode(_PKCS8 + os.urandom(32)).decode()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(f"-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    pem = f"-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"
+    write_whole(path, pem, mode=PRIVATE)
     return True
 
 

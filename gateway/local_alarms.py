@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Protocol
 
 from channels.ports import Outgoing, Reply
+from disk.room import Full
 from domain.decision import Notice, Seen, State, due, step
 from domain.incident import DAY_MS, Known
 from domain.message import Place, compose, reply_code
@@ -27,7 +28,7 @@ from gateway.buzzer import Buzzer
 from gateway.config import Configured
 from gateway.local_room import LocalRoom
 from gateway.modem import Modem
-from gateway.outbox import Full, Outbox, Row
+from gateway.outbox import Outbox, Row
 from gateway.recent import Recent
 from gateway.settings import Settings
 from gateway.telling import (

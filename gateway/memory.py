@@ -4,11 +4,11 @@ It can be lost: then what is active is raised anew.
 """
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
 
+from disk.whole import PRIVATE, write_whole
 from gateway.telling import Memory
 
 log = logging.getLogger(__name__)
@@ -28,9 +28,4 @@ def load(path: Path) -> Memory:
 
 def save(path: Path, memory: Memory) -> None:
     """On disk when it returns. ``OSError`` when it cannot be: what was there before stays."""
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(memory))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(path, msgspec.json.encode(memory), mode=PRIVATE)

@@ -17,7 +17,6 @@ import logging
 import os
 import threading
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -26,10 +25,10 @@ from typing import NamedTuple, Self
 import apsw
 import msgspec
 
+from disk.room import BALLAST_BYTES, Ballast, Full
+from disk.transaction import NO_ROOM, transaction
 from domain.ranges import Ranges
 from domain.reading import Columns, Series
-from gateway.ballast import SIZE as BALLAST_BYTES
-from gateway.ballast import Ballast
 from wire import events_v1, tombstone_v1, undated_v1
 from wire.batch_v1 import (
     MAX_READINGS,
@@ -161,10 +160,6 @@ class Backlog:
     newest_ms: int | None
 
 
-class Full(Exception):
-    """No room for another reading: acknowledge nothing until there is."""
-
-
 class Impossible(Exception):
     """A receipt for more than was ever cut: not about this outbox. Nothing was applied."""
 
@@ -204,11 +199,13 @@ class Outbox:
         self._reserve = disk_reserve_bytes
         self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
-        self._ballast.release_if_needed()
+        self._ballast = Ballast(
+            path.with_suffix(".ballast"), ballast_bytes, leave_bytes=ballast_bytes
+        )
+        self._ballast.release_if_needed()  # opening needs a little room itself
         try:
             self._db = _open(path)
-        except (apsw.FullError, apsw.IOError, apsw.CantOpenError, OSError) as error:
+        except (*NO_ROOM, apsw.CantOpenError, OSError) as error:
             raise Full(f"{path} cannot be opened: {error}") from error
         self._epochs: dict[str, _Epoch] = {}
         self._waiting: dict[int, Waiting] = {}
@@ -274,7 +271,7 @@ class Outbox:
             epoch = self._epoch
             was = (epoch.last_seq, self._last_digest, self._pending, self._undated)
             try:
-                with self._transaction():
+                with transaction(self._db):
                     self._quarantine(unfit)
                     self._release(released)
                     for topic, certificate in certificates.items():
@@ -289,11 +286,11 @@ class Outbox:
                         made += self._cut([*rows, *dated], now_ms, clock)
                     elif rows:
                         self._keep(rows)
-            except (apsw.FullError, apsw.IOError) as error:
+            except Full:
                 self._ballast.release()
                 epoch.last_seq, self._last_digest, self._pending, self._undated = was
                 self._count_quarantine()
-                raise Full(str(error)) from error
+                raise
             for batch in made:
                 self._waiting[batch.id] = batch
             return made
@@ -314,14 +311,14 @@ class Outbox:
             was = (epoch.last_seq, self._last_digest)
             made: Waiting | None = None
             try:
-                with self._transaction():
+                with transaction(self._db):
                     newest = [*self._offsets().items(), (boot, offset)][-MOST_BOOTS:]
                     self._put_known(_BOOTS, msgspec.json.encode(dict(newest)))
                     if self._get_known(_UNDATED_BOOT) == boot.encode():
                         clock, span = Clock(True, offset, boot), (now_ms, now_ms)
                         body = events_v1.encode([])
                         made = self._append("event", body, 0, span, now_ms, clock)
-            except (apsw.FullError, apsw.IOError):
+            except Full:
                 self._ballast.release()
                 epoch.last_seq, self._last_digest = was
                 return False
@@ -419,12 +416,12 @@ class Outbox:
             epoch = self._epoch
             was = (epoch.last_seq, self._last_digest)
             try:
-                with self._transaction():
+                with transaction(self._db):
                     made = self._append("event", body, 0, (now_ms, now_ms), now_ms, clock)
-            except (apsw.FullError, apsw.IOError) as error:
+            except Full:
                 self._ballast.release()
                 epoch.last_seq, self._last_digest = was
-                raise Full(str(error)) from error
+                raise
             self._waiting[made.id] = made
             self._reports.add(made.id)
 
@@ -697,12 +694,12 @@ class Outbox:
                 self._receipted_n,
             )
             try:
-                with self._transaction():
+                with transaction(self._db):
                     self._db.execute(
                         "INSERT OR REPLACE INTO known (key, value) VALUES ('server', ?)",
                         (msgspec.json.encode(known),),
                     )
-            except (apsw.FullError, apsw.IOError):
+            except Full:
                 self._ballast.release()  # later, then
                 return
             self._unsaved = False
@@ -714,8 +711,7 @@ class Outbox:
             pages = self._pragma("page_count") - self._pragma("freelist_count")
             wal = Path(f"{self.path}-wal")
             used = pages * self._page_size + (wal.stat().st_size if wal.exists() else 0)
-            disk = os.statvfs(self.path.parent)
-            spare = disk.f_bavail * disk.f_frsize - self._reserve - self._ballast.missing()
+            spare = self._ballast.free() - self._reserve - self._ballast.missing()
             free_pages = self._pragma("freelist_count") * self._page_size
             return Level(used, min(self._limit, used + free_pages + spare))
 
@@ -741,10 +737,10 @@ class Outbox:
             if not gone:
                 return 0
             try:
-                with self._transaction():
+                with transaction(self._db):
                     self._db.executemany("DELETE FROM batch WHERE id = ?", gone)
                     self._forget_epochs()
-            except (apsw.FullError, apsw.IOError):
+            except Full:
                 self._ballast.release()  # deleting needs room as well; the next try has it
                 return 0
             return len(gone)
@@ -796,7 +792,7 @@ class Outbox:
         epoch = self._epoch
         was = (epoch.last_seq, self._last_digest)
         try:
-            with self._transaction():
+            with transaction(self._db):
                 self._db.executemany(
                     "DELETE FROM batch WHERE id = ?", [(batch.id,) for batch, _ in run]
                 )
@@ -805,10 +801,10 @@ class Outbox:
                     now_ms, clock,
                 )  # fmt: skip
                 self._forget_epochs()
-        except (apsw.FullError, apsw.IOError) as error:
+        except Full:
             self._ballast.release()
             epoch.last_seq, self._last_digest = was
-            raise Full(str(error)) from error
+            raise
         for batch, _ in run:
             self._waiting.pop(batch.id, None)
             self._parked.pop((lost.epoch, batch.seq), None)
@@ -844,7 +840,7 @@ class Outbox:
     def _empty_log(self) -> None:
         try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except (apsw.FullError, apsw.IOError, apsw.BusyError):
+        except (*NO_ROOM, apsw.BusyError):
             self._ballast.release()  # the next try has room
 
     # ---- what it knows -----------------------------------------------------------------
@@ -966,18 +962,6 @@ class Outbox:
                 self._waiting[batch.id] = batch
                 if not batch.readings:
                     self._reports.add(batch.id)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Whole or not at all. On a full disk SQLite may have rolled back by itself."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
     def _last_id(self) -> int:
         [(last,)] = self._db.execute("SELECT coalesce(max(id), 0) FROM batch")

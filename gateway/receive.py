@@ -33,6 +33,7 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from disk.room import Full
 from domain import admission
 from domain.reading import ProbeId, Quality, Series
 from gateway import decoders, quarantine
@@ -40,7 +41,7 @@ from gateway.clock import ArrivalClock, since_boot_ms
 from gateway.decoders.certificates import Certificates
 from gateway.edge_broker import Unavailable
 from gateway.hours_off import HOUR_MS, HoursOff, Offsets, hours_ahead
-from gateway.outbox import Full, Outbox, Row, Unfit, Waiting
+from gateway.outbox import Outbox, Row, Unfit, Waiting
 from wire.batch_v1 import MAX_PROBE_ID, MAX_READINGS, Clock
 from wire.broker_process import START_BYTES
 

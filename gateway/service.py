@@ -4,7 +4,6 @@ Beside them its own alarms and its page, which may fail without taking readings 
 """
 
 import ctypes
-import fcntl
 import gc
 import logging
 import threading
@@ -17,12 +16,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from disk.lock import lock
+from disk.room import Full
 from gateway import clock as clocks
 from gateway import device_http, devices, edge_broker, keys, lan
 from gateway.config import Configured
 from gateway.decoders import foreign
 from gateway.local_alarms import LocalAlarms
-from gateway.outbox import Full, Outbox, Sealer
+from gateway.outbox import Outbox, Sealer
 from gateway.page import Page, State
 from gateway.receive import FULL_RETRY_S, Receiver
 from gateway.settings import Settings
@@ -313,9 +314,9 @@ def _run_until(
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{path}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AlreadyRunning(f"{path} belongs to a running gateway") from error
+    try:
+        held = lock(Path(f"{path}.lock"))
+    except BlockingIOError as error:
+        raise AlreadyRunning(f"{path} belongs to a running gateway") from error
+    with held:
         yield

@@ -26,10 +26,12 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from disk.room import Full
+from disk.whole import PRIVATE, write_whole
 from domain.filling import FillRate
 from gateway.clock import BootClock
 from gateway.config import Configured, Refused
-from gateway.outbox import Full, Impossible, Outbox, Unfit
+from gateway.outbox import Impossible, Outbox, Unfit
 from gateway.settings import Settings
 from wire import events_v1, hello_v1, receipt_v1, restore_v1, status_v1, topics
 from wire.batch_v1 import Clock
@@ -100,12 +102,7 @@ class StorePin:
         """Pin this one."""
         if store != self.store:
             known = [*self._known, store][-KNOWN_STORES:]
-            fresh = self._path.with_suffix(".new")
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-                f.write("\n".join(known))
-                f.flush()
-                os.fsync(f.fileno())
-            fresh.replace(self._path)
+            write_whole(self._path, "\n".join(known), mode=PRIVATE)
             self._known = known
 
 

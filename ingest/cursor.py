@@ -1,10 +1,10 @@
 """How far the InfluxDB follower has come, in a file that is whole at every instant."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
+from disk.whole import write_whole
 from ingest.placement import Placement
 
 
@@ -31,9 +31,4 @@ def load(path: Path) -> Cursor:
 
 
 def save(path: Path, cursor: Cursor) -> None:
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(msgspec.json.encode(cursor))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    write_whole(path, msgspec.json.encode(cursor))

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.exc import OperationalError
 
+from disk.room import Full
 from domain.quantity import QUANTITIES
 from domain.reading import Columns, ProbeId, Quality, Series
 from ingest.cursor import Cursor, load, save
@@ -36,7 +37,7 @@ from ingest.pipeline_points import points
 from ingest.placement import UNASSIGNED, Placement, moved, pieces, placement
 from ingest.settings import InfluxSettings
 from store.engine import may_pass
-from store.errors import Full, NotReady
+from store.errors import NotReady
 from store.facts_ports import FactsReader, StoredFact
 from store.ports import Arrival
 from store.system_alarms import Board

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from disk.room import Full
 from domain.filling import FillRate
 from domain.system_alarm import SERVER
 from ingest.consume import Consumer
@@ -28,7 +29,6 @@ from ingest.settings import Settings
 from ingest.watermark import Watermark
 from store.connect import open_readings
 from store.disk import Disk
-from store.errors import Full
 from store.system_alarms import Board
 from wire import broker_process, hello_v1, topics
 from wire.restore_v1 import Restored

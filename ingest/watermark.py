@@ -10,12 +10,12 @@ another, and the gateways send what it lacks.
 """
 
 import logging
-import os
 from pathlib import Path
 from time import monotonic
 
 import msgspec
 
+from disk.whole import write_whole
 from domain.system_alarm import SERVER
 from store.system_alarms import Board
 
@@ -79,13 +79,8 @@ class Watermark:
         self._write_at_s = monotonic() + WRITE_EVERY_S
         if self._path is None:
             return
-        fresh = self._path.with_name(self._path.name + ".new")
         try:
-            with fresh.open("wb") as file:
-                file.write(msgspec.json.encode(self._kept))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_whole(self._path, msgspec.json.encode(self._kept))
         except OSError as error:  # no room: later, then
             log.warning("the watermark is not written", extra={"error": str(error)})
             return

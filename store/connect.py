@@ -5,12 +5,11 @@ from typing import Literal, overload
 
 import apsw
 
+from disk.transaction import NO_ROOM
 from store.errors import NotReady
 from store.ports import ReadingReader, ReadingStore
 from store.sqlite import SqliteReader, SqliteStore
 from store.sqlite.schema import VERSION, open_reader, version
-
-__all__ = ["NotReady", "open_readings"]
 
 
 @overload
@@ -52,7 +51,7 @@ def _require_version(path: Path) -> None:
         found = version(db)
     except (apsw.CantOpenError, apsw.BusyError) as error:
         raise NotReady(f"{path} is being made") from error
-    except (apsw.FullError, apsw.IOError) as error:  # the log beside it needs room to be opened
+    except NO_ROOM as error:  # the log beside it needs room to be opened
         raise NotReady(f"{path} cannot be opened: is the disk full?") from error
     finally:
         db.close()

@@ -4,7 +4,7 @@ The rollback journal, not WAL: the SQLite of the standard library may be older t
 fix for the race at a WAL's reset. So a transaction that lingers holds up every commit: each is
 of one call. Between two of them a connection is kept, which holds nothing up, and a question costs
 a third of what it did with the file opened for it; where another file stands by then, it is opened anew.
-A full disk is ``store.errors.Full``.
+A full disk is ``disk.room.Full``.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from store.errors import Full
+from disk.room import Full
 
 BUSY_TIMEOUT_MS = 5_000
 FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # some file systems say the second

@@ -7,7 +7,3 @@ class NotReady(Exception):
 
 class AlreadyOpen(Exception):
     """Another process is this file's writer."""
-
-
-class Full(Exception):
-    """The disk has no room; nothing of the call was kept. It may go better later."""

@@ -4,8 +4,6 @@ SQLAlchemy speaks through the standard library's SQLite with the rollback journa
 ``store.engine`` for why. Each file has a folder of Alembic migrations of its own.
 """
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from disk.lock import lock
 from store.engine import reader_engine, writer_engine
 from store.errors import AlreadyOpen, NotReady
 
@@ -28,21 +27,20 @@ def open_writer(
     newest of the migrations."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyOpen(f"{path} has a writer") from error
+        held = lock(path.with_name(path.name + ".lock"))
+    except BlockingIOError as error:
+        raise AlreadyOpen(f"{path} has a writer") from error
+    try:
         engine = writer_engine(path)
         with engine.begin() as connection:
             if _standing(connection) != version:
                 _migrate(connection, migrations)
         path.chmod(0o600)
     except BaseException:
-        os.close(lock)
+        held.close()
         raise
-    return engine, lambda: os.close(lock)
+    return engine, held.close
 
 
 def _standing(connection: Connection) -> str | None:

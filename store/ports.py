@@ -218,7 +218,7 @@ class ReadingStore(ReadingReader, Protocol):
     - What ``write`` returned from is on disk: readings, conflicts, ledger and arrival together.
     - Each write that changed something is one arrival; arrivals are numbered without holes.
     - The offset of a boot is learnt with the batch that tells it; the first one stays.
-    - A call that raises ``store.errors.Full`` kept nothing and may be made again.
+    - A call that raises ``disk.room.Full`` kept nothing and may be made again.
     """
 
     def write(

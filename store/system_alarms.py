@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from disk.whole import write_whole
 from domain.system_alarm import SystemAlarm, kinds
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,8 @@ class Board:
         raw = msgspec.json.encode(_File(said))
         raw += b" " * (-len(raw) % BLOCK)
         try:
-            _replace(self._path, raw)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path, raw, sync=False)
         except OSError:
             try:
                 _overwrite(self._path, raw)
@@ -160,17 +162,6 @@ def _load(path: Path) -> list[_Said]:
         return _decoder.decode(path.read_bytes()).alarms
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return []
-
-
-def _replace(path: Path, raw: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    try:
-        fresh.write_bytes(raw)
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
 
 
 def _overwrite(path: Path, raw: bytes) -> None:

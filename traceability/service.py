@@ -9,9 +9,9 @@ from sqlalchemy.exc import OperationalError
 
 import store.connect
 import store.errors
+from disk.room import Full
 from domain.system_alarm import SERVER
 from store.connect import open_readings
-from store.errors import Full
 from store.facts import open_facts_reader
 from store.records import open_records_reader
 from store.system_alarms import Board
@@ -96,7 +96,7 @@ def _wait_for(open_: Callable[[], T], board: Board, stop: threading.Event) -> T 
     while not stop.is_set():
         try:
             found = open_()
-        except (store.errors.NotReady, store.connect.NotReady, Full) as error:
+        except (store.errors.NotReady, Full) as error:
             log.info("waiting", extra={"for": str(error)})
             board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
             stop.wait(0.5)

@@ -12,7 +12,7 @@ from secrets import compare_digest
 from coldtrail.sms_centre import pdu
 from coldtrail.sms_centre.memory import Memory, Outbound
 from coldtrail.sms_centre.pdu import Pdu, Wrong
-from store.errors import Full
+from disk.room import Full
 
 log = logging.getLogger(__name__)
 

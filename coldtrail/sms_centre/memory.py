@@ -1,8 +1,7 @@
 """What the SMS centre has accepted, on disk before it says so."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import apsw
 
 from coldtrail.sms_centre.pdu import Submit
-from store.errors import Full
+from disk.room import Full
+from disk.transaction import NO_ROOM, transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -64,7 +64,7 @@ class Memory:
         self.changed = threading.Condition(self._lock)
         try:
             self._db = _open(path)
-        except (apsw.FullError, apsw.IOError, apsw.CantOpenError) as error:
+        except (*NO_ROOM, apsw.CantOpenError) as error:
             raise Full(f"{path} cannot be opened: {error}") from error
         self._revision = 1
 
@@ -85,7 +85,7 @@ class Memory:
             return int(known) if known is not None else self._add(part)
 
     def _add(self, part: Submit) -> int:
-        with self._transaction():
+        with transaction(self._db):
             message = self._message_for(part)
             self._db.execute(
                 "INSERT INTO part (key, message, place, text, receipt) VALUES (?, ?, ?, ?, ?)",
@@ -97,7 +97,7 @@ class Memory:
 
     def type_reply(self, phone: str, text: str) -> None:
         """A person answers the number that last wrote to them."""
-        with self._lock, self._transaction():
+        with self._lock, transaction(self._db):
             number = self._one(
                 "SELECT number FROM message WHERE phone = ? AND NOT mine ORDER BY id DESC LIMIT 1",
                 phone,
@@ -128,7 +128,7 @@ class Memory:
 
     def taken(self, outbound: Outbound) -> None:
         """The client has answered it: not handed on again."""
-        with self._lock, self._transaction():
+        with self._lock, transaction(self._db):
             if outbound.receipt:
                 self._db.execute("UPDATE part SET receipt = 2 WHERE id = ?", (outbound.id,))
             else:
@@ -172,20 +172,6 @@ class Memory:
                 shown.append(Shown(id, bool(mine), text, at_ms, bool(handed_on)))
         return shown
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Whole or not at all. On a full disk SQLite may have rolled back by itself."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, (apsw.FullError, apsw.IOError)):
-                raise Full("no room on the disk") from error
-            raise
-
     def _message_for(self, part: Submit) -> int:
         """As a phone joins parts: same sender, reference and total, and this place is free."""
         if part.reference is not None:
@@ -217,6 +203,7 @@ class Memory:
 def _open(path: Path) -> apsw.Connection:
     db = apsw.Connection(str(path))
     db.set_busy_timeout(5000)
-    db.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+    db.pragma("journal_mode", "wal")
+    db.pragma("synchronous", "full")
     db.execute(SCHEMA)
     return db

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
 
 from coldtrail.sms_centre.memory import Memory, Shown
-from store.errors import Full
+from disk.room import Full
 
 log = logging.getLogger(__name__)
 

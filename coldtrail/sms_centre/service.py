@@ -11,7 +11,7 @@ import msgspec
 from coldtrail.sms_centre.link import SmppServer
 from coldtrail.sms_centre.memory import Memory
 from coldtrail.sms_centre.page import PhoneServer
-from store.errors import Full
+from disk.room import Full
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from disk.whole import write_whole
+
 
 class Kept(NamedTuple):
     """``content`` names the pack's readings: a pack that is sent twice has one content."""
@@ -69,9 +71,7 @@ class Memory:
 
 def _write(file: Path, kept: Kept) -> None:
     head = json.dumps([kept.topic, kept.content, kept.readings]).encode()
-    half = file.with_suffix(".half")
-    half.write_bytes(head + b"\n" + kept.payload)
-    half.rename(file)
+    write_whole(file, head + b"\n" + kept.payload, sync=False)
 
 
 def _read(file: Path) -> Kept:

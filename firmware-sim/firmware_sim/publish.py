@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from disk.whole import write_whole
 from firmware_sim.device import Pack
 from firmware_sim.memory import Kept, Memory
 from firmware_sim.senml import encode
@@ -264,6 +265,4 @@ def _count(publisher: Publisher, file: Path | None, now_s: float, counted_s: flo
 
 def write_count(balance: Balance, file: Path) -> None:
     """Whole or not at all: somebody may read it at any moment."""
-    half = file.with_name(file.name + ".half")
-    half.write_text(json.dumps(asdict(balance)) + "\n", encoding="utf-8")
-    half.replace(file)
+    write_whole(file, json.dumps(asdict(balance)) + "\n", sync=False)

@@ -12,8 +12,9 @@ from typing import Any
 
 import apsw
 
+from disk.room import Full
+from disk.transaction import NO_ROOM
 from domain.reading import NOT_VALID, Columns, GatewayId, ProbeId, Series
-from store.errors import Full
 from store.ports import (
     Arrival,
     ArrivalNo,
@@ -88,7 +89,7 @@ class SqliteReader:
         with self._one_at_a_time:
             try:
                 return self._db.execute(sql, tuple(values)).fetchall()
-            except (apsw.FullError, apsw.IOError) as error:
+            except NO_ROOM as error:
                 raise Full(f"no room on the disk beside the readings: {error}") from error
 
     # -- series ---------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import apsw
 
+from disk.transaction import NO_ROOM
 from store.sqlite.schema import BUSY_MS, LONGEST_READ_MS
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class WriteAheadLog:
         self._tend_at_pages = self._pages + CHECKPOINT_PAGES
         try:
             self._copy_back()
-        except (apsw.FullError, apsw.IOError) as error:
+        except NO_ROOM as error:
             log.warning("no room to copy the log back", extra={"reason": str(error)})
 
     def _copy_back(self) -> None:

@@ -6,19 +6,18 @@ there. Whatever the writer remembers between calls (series, newest readings, led
 taken over after the commit and read again from the file when a commit fails.
 """
 
-import fcntl
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-import apsw
-
+from disk.lock import lock
+from disk.transaction import transaction
 from domain.reading import NOT_VALID, Columns, GatewayId, Quality, Series
-from store.errors import AlreadyOpen, Full
+from store.errors import AlreadyOpen
 from store.ports import AdmittedBatch, ArrivalNo, BatchId, Written
 from store.settle import UNMARKED, add, known, standing
 from store.sqlite import quarantine
@@ -110,19 +109,8 @@ class SqliteStore(SqliteReader):
         self._ledger.load()
         self._closed_hour = self._closed()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """On disk when the block has ended; on any exception nothing of it is."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:  # a full disk may have ended it already
-                self._db.execute("ROLLBACK")
-            if isinstance(error, (apsw.FullError, apsw.IOError)):
-                raise Full(f"no room on the disk for {self._path}") from error
-            raise
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db)
 
     # -- readings -------------------------------------------------------------------------
 
@@ -434,12 +422,9 @@ def _bounds(rows: Sequence[Row]) -> dict[tuple[int, int], tuple[int, int]]:
     return bounds
 
 
-def _lock(path: Path) -> Any:
-    """Held until closed or the process dies; two writers would undo each other's memory."""
-    file = path.with_name(path.name + ".lock").open("a")
+def _lock(path: Path) -> IO[str]:
+    """Two writers would undo each other's memory."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
+        return lock(path.with_name(path.name + ".lock"))
+    except BlockingIOError as error:
         raise AlreadyOpen(f"another process writes {path}") from error
-    return file

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from coldtrail.init import FIRST
-from gateway.ballast import SIZE as BALLAST_BYTES
+from disk.room import BALLAST_BYTES
 from store.errors import NotReady
 from store.notices import open_notices_reader
 from store.system_alarms import read

@@ -191,11 +191,12 @@ def _() -> None:
     "outbox at its limit",
 )
 def _() -> None:
+    from disk.transaction import transaction
     from gateway.outbox import Outbox
 
     def bury(_right: Callable[..., bool], self: "Outbox", _now_ms: int, _clock: Any) -> bool:
         run = self._oldest_run()
-        with self._transaction():
+        with transaction(self._db):
             self._db.executemany("DELETE FROM batch WHERE id = ?", [(one.id,) for one, _ in run])
         for one, _ in run:
             self._waiting.pop(one.id, None)
@@ -212,7 +213,8 @@ def _() -> None:
     "short files gateway",
 )
 def _() -> None:
-    from gateway.outbox import Full, Outbox
+    from disk.room import Full
+    from gateway.outbox import Outbox
 
     def take(
         right: Callable[..., "list[Waiting]"], self: "Outbox", *args: Any, **kwargs: Any
@@ -306,8 +308,8 @@ def _() -> None:
 def _() -> None:
     import apsw
 
+    from disk.room import Full
     from domain.ranges import Ranges
-    from store.errors import Full
     from store.ports import EpochLedger, Written
     from store.sqlite.writer import SqliteStore
 

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = {
-    "gateway": ["gateway", "wire", "domain", "coldtrail.roles"],
+    "gateway": ["gateway", "wire", "disk", "domain", "coldtrail.roles"],
     "modbus": ["gateway", "pymodbus.client", "serial.serialposix"],
     "sim": ["firmware_sim", "wire.senml"],
     "channels": ["channels"],

@@ -15,7 +15,8 @@ from domain.reading import GatewayId, Quality
 from ingest.quarantine import retry
 from ingest.service import run
 from ingest.settings import Gateway, Settings
-from store.connect import NotReady, open_readings
+from store.connect import open_readings
+from store.errors import NotReady
 from store.ports import EpochLedger, ReadingReader
 from tests.integration.ingest.gateways import PretendGateway
 from tests.support.batches import AIR, KEY, MINUTE_MS, NOON_MS, sealed

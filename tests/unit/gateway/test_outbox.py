@@ -12,15 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from disk.room import Full
 from domain.reading import ProbeId, Series
-from gateway.ballast import Ballast
 from gateway.export import unreceipted
 from gateway.outbox import (
     KEEP_MS,
     LIVE_MS,
     QUARANTINE_BYTES,
     QUARANTINE_SAMPLES,
-    Full,
     Impossible,
     Outbox,
     Row,
@@ -384,30 +383,6 @@ def test_a_disk_that_is_full_costs_no_reading_and_stops_nothing(tmp_path: Path) 
         [(header, rows)] = opened(outbox)
         assert header.seq == 2
         assert rows == {(series(), NOW + 1, 400)}
-
-
-def test_ballast_is_held_while_there_is_room_and_given_up_when_there_is_none(
-    tmp_path: Path,
-) -> None:
-    ballast = Ballast(tmp_path / "outbox.ballast", 1 << 20)
-
-    assert ballast.hold()
-    assert (tmp_path / "outbox.ballast").stat().st_blocks * 512 >= 1 << 20
-    ballast.release()
-    assert not (tmp_path / "outbox.ballast").exists()
-    assert not Ballast(tmp_path / "outbox.ballast", 1 << 60).hold()
-
-
-def test_a_ballast_that_a_death_left_too_short_is_taken_in_full(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.ballast"
-    path.touch()
-    ballast = Ballast(path, 1 << 20)
-    assert ballast.missing() == 1 << 20
-
-    assert ballast.hold()
-
-    assert path.stat().st_size == 1 << 20
-    assert ballast.missing() == 0
 
 
 def noise(at: int, n: int) -> list[Row]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from disk.room import Full, free_bytes
 from ingest.service import until_there_is_room
-from store.disk import Disk, free_bytes
-from store.errors import Full
+from store.disk import Disk
 from store.system_alarms import Board, read
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from disk.room import Full
 from domain.reading import Columns, GatewayId, ProbeId, Series
-from store.connect import NotReady, open_readings
-from store.errors import AlreadyOpen, Full
+from store.connect import open_readings
+from store.errors import AlreadyOpen, NotReady
 from store.ports import AdmittedBatch, BatchId, EpochLedger
 from store.sqlite import reader, wal, writer
 from store.sqlite.spans import pack, unpack

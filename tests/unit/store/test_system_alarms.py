@@ -83,7 +83,7 @@ def test_where_no_new_file_can_be_made_the_old_one_is_written_over(
 ) -> None:
     """As on a full disk: its blocks are ours already."""
     board = Board(str(tmp_path), "ingest", clock)
-    (tmp_path / "ingest.new").mkdir()  # where the new one would have to be made
+    (tmp_path / ".ingest.json.new").mkdir()  # where the new one would have to be made
 
     board.say("DISK_FULL", "server", on=True)
 

@@ -1,4 +1,4 @@
-"""Space held back for the moment when the disk is full.
+"""Room on a disk, and some of it held back for the moment when there is no other.
 
 A full SQLite cannot even delete (measured: not one row, and not after reopening), while a
 few MB freed elsewhere let it work at once. So a file holds them until they are needed.
@@ -7,22 +7,33 @@ few MB freed elsewhere let it work at once. So a file holds them until they are 
 import os
 from pathlib import Path
 
-SIZE = 32 << 20
+BALLAST_BYTES = 32 << 20
 NEARLY_NOTHING = 1 << 20
 
 
-class Ballast:
-    """One file beside the outbox."""
+class Full(Exception):
+    """There is no room; nothing of the call was kept, and nothing may be acknowledged. It may go
+    better later."""
 
-    def __init__(self, path: Path, size: int = SIZE) -> None:
+
+def free_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+class Ballast:
+    """One file; one process has it. Taken only where the disk has ``leave_bytes`` besides."""
+
+    def __init__(self, path: Path, size: int = BALLAST_BYTES, *, leave_bytes: int = 0) -> None:
         self._path = path
         self._size = size
+        self._leave = leave_bytes
 
     def hold(self) -> bool:
-        """Take the space, where the disk has it twice; True while it is held."""
+        """Take the space; True while it is held."""
         if not self.missing():
             return True
-        if self.free() < 2 * self._size:
+        if self.free() < self._size + self._leave:
             return False
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -46,12 +57,14 @@ class Ballast:
     def release(self) -> None:
         self._path.unlink(missing_ok=True)
 
-    def release_if_needed(self) -> None:
-        """Before a file is opened, which needs a little room itself."""
-        if self.free() < NEARLY_NOTHING:
-            self.release()
+    def release_if_needed(self) -> int:
+        """Where the disk has nearly nothing left; the bytes that were given up."""
+        held = self._size - self.missing()
+        if not held or self.free() >= NEARLY_NOTHING:
+            return 0
+        self.release()
+        return held
 
     def free(self) -> int:
         """Bytes of the disk."""
-        disk = os.statvfs(self._path.parent)
-        return disk.f_bavail * disk.f_frsize
+        return free_bytes(self._path.parent)

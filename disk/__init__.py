@@ -1,0 +1,1 @@
+"""What is on disk, and what happens where it has no room: beneath store and gateway alike."""
