@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from channels.ports import OnReceipt, OnReply, Outgoing, Refused, Reply, Sent, Shut, TryLater
+from channels.ports import Codes, OnReceipt, OnReply, Outgoing, Refused, Reply, Sent, Shut, TryLater
 from domain.template import TEMPLATES, names
 
 T = TypeVar("T")
@@ -26,19 +26,20 @@ LOCAL = timezone(timedelta(hours=8))  # the provider's days and times
 PAGE = 50
 SIGN_APPROVED = 1
 
-# By what a code begins with; of two that fit, the first of these lists. What is not named is not
-# the provider's word about this message: try later.
-SHUT = (
-    "isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE", "isv.ACCOUNT_NOT_EXISTS", "isv.ACCOUNT_ABNORMAL",
-    "isv.PRODUCT_UN_SUBSCRIPT", "isv.PRODUCT_UNSUBSCRIBE", "isp.RAM_PERMISSION_DENY",
-    "isv.DAY_LIMIT_CONTROL", "isv.SMS_SIGNATURE_ILLEGAL", "InvalidAccessKeyId",
-    "SignatureDoesNotMatch", "IncompleteSignature", "Forbidden", "NoPermission",
+# What is not named is not the provider's word about this message: try later.
+CODES = Codes(
+    shut=(
+        "isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE", "isv.ACCOUNT_NOT_EXISTS", "isv.ACCOUNT_ABNORMAL",
+        "isv.PRODUCT_UN_SUBSCRIPT", "isv.PRODUCT_UNSUBSCRIBE", "isp.RAM_PERMISSION_DENY",
+        "isv.DAY_LIMIT_CONTROL", "isv.SMS_SIGNATURE_ILLEGAL", "InvalidAccessKeyId",
+        "SignatureDoesNotMatch", "IncompleteSignature", "Forbidden", "NoPermission",
+    ),
+    not_now=(
+        "isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "Throttling",
+        "ServiceUnavailable", "InternalError",
+    ),
+    refused=("isv.", "Invalid", "Missing"),
 )  # fmt: skip
-NOT_NOW = (
-    "isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "Throttling",
-    "ServiceUnavailable", "InternalError",
-)  # fmt: skip
-REFUSED = ("isv.", "Invalid", "Missing")
 
 
 class _Sdk:
@@ -83,7 +84,7 @@ class _Sdk:
         if body.get("Code") is None:
             raise TryLater("an answer without a code")
         if body.get("Code") != "OK":
-            raise _outcome(str(body.get("Code")), str(body.get("Message")))
+            raise CODES.outcome(str(body.get("Code")), str(body.get("Message")))
         return body
 
 
@@ -290,14 +291,5 @@ def _convert(said: dict[str, Any], type: type[T]) -> T:
 def _failure(error: Exception) -> Exception:
     code = getattr(error, "code", None)
     if isinstance(code, str) and code:
-        return _outcome(code, str(getattr(error, "message", "")))
+        return CODES.outcome(code, str(getattr(error, "message", "")))
     return TryLater(f"no answer from the provider: {type(error).__name__}")
-
-
-def _outcome(code: str, message: str) -> Exception:
-    why = f"{code}: {message}"[:300]
-    if code.startswith(SHUT):
-        return Shut(why)
-    if code.startswith(REFUSED) and not code.startswith(NOT_NOW):
-        return Refused(why)
-    return TryLater(why)

@@ -61,6 +61,25 @@ class Shut(TryLater):
     better at once; this one is tried again when there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """How a provider's codes begin that shut it, or refuse the message for ever; ``not_now`` are
+    exceptions from the second. Any other may go better later."""
+
+    shut: tuple[str, ...]
+    refused: tuple[str, ...]
+    not_now: tuple[str, ...]
+
+    def outcome(self, code: str, message: str) -> Refused | TryLater:
+        """What the adapter raises for it."""
+        why = f"{code}: {message}"[:300]
+        if code.startswith(self.shut):
+            return Shut(why)
+        if code.startswith(self.refused) and not code.startswith(self.not_now):
+            return Refused(why)
+        return TryLater(why)
+
+
 @runtime_checkable
 class Hears(Protocol):
     """A channel whose provider pushes replies and receipts over HTTP, besides ``Channel``."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
-from channels.ports import OnReceipt, OnReply, Outgoing, Refused, Reply, Sent, Shut, TryLater
+from channels.ports import Codes, OnReceipt, OnReply, Outgoing, Refused, Reply, Sent, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -24,21 +24,23 @@ PULL_MOST = 100
 LONGEST_VALUE = 6  # characters of a variable, for texts that are no codes
 REGION = "ap-guangzhou"
 
-# By what a code begins with; of two that fit, the first of these lists. What is not named is not
-# the provider's word (the SDK gives a failure of its own the name of its exception): try later.
-SHUT = (
-    "AuthFailure", "UnauthorizedOperation", "UnsupportedRegion", "ResourceInsufficient",
-    "FailedOperation.InsufficientBalanceInSmsPackage", "FailedOperation.SignatureIncorrectOrUnapproved",
-    "LimitExceeded.AppDailyLimit",
-)  # fmt: skip
-NOT_NOW = (
-    "InternalError", "RequestLimitExceeded", "LimitExceeded.DeliveryFrequencyLimit",
-    "LimitExceeded.PhoneNumberThirtySecondLimit", "LimitExceeded.PhoneNumberOneHourLimit",
-    "ClientNetworkError", "ServerNetworkError", "ResourceUnavailable", "FailedOperation.FailResolvePacket",
-)  # fmt: skip
-REFUSED = (
-    "FailedOperation", "InvalidParameter", "LimitExceeded", "MissingParameter", "UnknownParameter",
-    "UnsupportedOperation",
+# What is not named is not the provider's word (the SDK gives a failure of its own the name of its
+# exception): try later.
+CODES = Codes(
+    shut=(
+        "AuthFailure", "UnauthorizedOperation", "UnsupportedRegion", "ResourceInsufficient",
+        "FailedOperation.InsufficientBalanceInSmsPackage", "FailedOperation.SignatureIncorrectOrUnapproved",
+        "LimitExceeded.AppDailyLimit",
+    ),
+    not_now=(
+        "InternalError", "RequestLimitExceeded", "LimitExceeded.DeliveryFrequencyLimit",
+        "LimitExceeded.PhoneNumberThirtySecondLimit", "LimitExceeded.PhoneNumberOneHourLimit",
+        "ClientNetworkError", "ServerNetworkError", "ResourceUnavailable", "FailedOperation.FailResolvePacket",
+    ),
+    refused=(
+        "FailedOperation", "InvalidParameter", "LimitExceeded", "MissingParameter", "UnknownParameter",
+        "UnsupportedOperation",
+    ),
 )  # fmt: skip
 
 
@@ -110,7 +112,7 @@ class TencentSms:
         except (KeyError, TypeError, ValueError) as error:
             raise TryLater(f"an answer that was not understood: {error!r}") from error
         if code != "Ok":
-            raise _outcome(code, why)
+            raise CODES.outcome(code, why)
         return Sent(serial)
 
     def alive(self) -> None:
@@ -130,7 +132,7 @@ class TencentSms:
             answer = getattr(self._client, action)(request)
         except self._error as error:
             code = getattr(error, "code", "") or ""
-            raise _outcome(code, getattr(error, "message", "") or str(error)) from error
+            raise CODES.outcome(code, getattr(error, "message", "") or str(error)) from error
         except (KeyError, TypeError, ValueError) as error:  # not the provider who answered
             raise TryLater(f"an answer that was not understood: {error!r}") from error
         found: dict[str, Any] = json.loads(answer.to_json_string())
@@ -174,12 +176,3 @@ class TencentSms:
             reply = Reply(id, phone if phone.startswith("+") else f"+{phone}", text, at_s * 1000)
             self._held.append(lambda reply=reply: self._on_reply(reply))  # type: ignore[misc]  # as above
         return len(rows)
-
-
-def _outcome(code: str, message: str) -> Exception:
-    why = f"{code}: {message}"[:300]
-    if code.startswith(SHUT):
-        return Shut(why)
-    if code.startswith(REFUSED) and not code.startswith(NOT_NOW):
-        return Refused(why)
-    return TryLater(why)

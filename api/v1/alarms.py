@@ -9,7 +9,7 @@ from pydantic import Field
 from api.alarms import NOTHING_SAID, what_was_said
 from api.alarms import cases as cases_of
 from api.alarms import say as say_of
-from api.context import Caller, InContext
+from api.context import Caller, Context, InContext
 from api.explaining import why_raised
 from api.problems import Problem
 from api.replies import Asked, reply
@@ -47,13 +47,18 @@ async def alarms(asked: Annotated[WhichAlarms, Query()], context: InContext) -> 
     return reply({"alarms": [_fact(fact) for fact in found]})
 
 
+def _versions(context: Context, fact: str) -> list[StoredFact]:
+    versions = context.sources.facts.need().fact(fact)
+    if not versions:
+        raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
+    return versions
+
+
 @router.get("/alarms/{fact}")
 async def alarm(fact: str, _asked: Annotated[Nothing, Query()], context: InContext) -> Response:
     """Every version of one fact, oldest first, what was said of it, and a sentence in ``zh`` and
     ``en`` that says why it was raised, or why newer data says that it should not have been."""
-    versions = context.sources.facts.need().fact(fact)
-    if not versions:
-        raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
+    versions = _versions(context, fact)
     said = what_was_said(context, versions[-1].room).of(versions[-1])
     why = await why_raised(context, versions[-1])
     return reply(
@@ -76,9 +81,7 @@ class AckSaid(Asked):
 @router.post("/alarms/{fact}/ack", status_code=201)
 async def acknowledge(fact: str, said: AckSaid, context: InContext, caller: Caller) -> Response:
     """It stops the room's ladder at once; still active two hours later, it starts again."""
-    versions = context.sources.facts.need().fact(fact)
-    if not versions:
-        raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
+    versions = _versions(context, fact)
     now_ms = context.now_ms()
     detail = {"fact": fact, "channel": "api"} | ({"note": said.note} if said.note else {})
     m = context.records.add_action(
@@ -120,9 +123,7 @@ class CaseSaid(Asked):
 
 @router.post("/cases/{fact}", status_code=201)
 async def say(fact: str, said: CaseSaid, context: InContext, caller: Caller) -> Response:
-    versions = context.sources.facts.need().fact(fact)
-    if not versions:
-        raise Problem(404, f"there is no alarm {fact[:64]!r}", field="fact")
+    versions = _versions(context, fact)
     by = said.person or caller.person
     m = say_of(context, versions[-1], said.model_dump(exclude_none=True), by)
     return reply({"change": m}, 201)

@@ -16,7 +16,7 @@ from domain.reading import RoomId
 from domain.stay import Stay, fold
 from store.records import schema as t
 from store.records.errors import Refused
-from store.records.journal import record
+from store.records.journal import record, record_action
 from store.records.ports import ChangeNo
 
 _RELATED_EVENTS = 10_000  # of one capture; a graph larger than this is not a lot's journey
@@ -114,7 +114,8 @@ def _settle(c: Connection, lot: str, stays: Sequence[Stay], *, by: str, now_ms: 
         last = kinds[-1] if kinds else believed.get(room, "lot_out")
         if last != holds:
             id = f"epcis:{lot}:{room}:{at_ms}:{len(kinds)}"
-            _act(c, id, RoomId(room), holds, at_ms, lot, by=by, now_ms=now_ms)
+            detail = {"lot": lot}
+            record_action(c, id, RoomId(room), holds, at_ms, detail, by=by, now_ms=now_ms)
         believed[room] = holds
 
 
@@ -122,22 +123,4 @@ def _inside(stays: Sequence[Stay], room: str, at_ms: int) -> bool:
     return any(
         stay.room == room and stay.from_ms <= at_ms and (stay.to_ms is None or at_ms < stay.to_ms)
         for stay in stays
-    )
-
-
-def _act(
-    c: Connection, id: str, room: RoomId, kind: str, at_ms: int, lot: str, *, by: str, now_ms: int
-) -> None:
-    m = record(c, "action", id, by, now_ms, rooms=(room,), from_ms=at_ms)
-    c.execute(
-        insert(t.actions).values(
-            id=id,
-            room=room,
-            kind=kind,
-            at_ms=at_ms,
-            by=by,
-            recorded_at_ms=now_ms,
-            detail={"lot": lot},
-            m=m,
-        )
     )

@@ -1,6 +1,7 @@
 """The changes journal: one entry for each change, numbered without holes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
@@ -32,6 +33,34 @@ def record(
             recorded_at_ms=now_ms,
             by=by,
             subject=subject,
+        )
+    )
+    return m
+
+
+def record_action(
+    c: Connection,
+    id: str,
+    room: RoomId,
+    kind: str,
+    at_ms: int,
+    detail: Mapping[str, Any],
+    *,
+    by: str,
+    now_ms: int,
+) -> ChangeNo:
+    """The action and its entry. Its id is new."""
+    m = record(c, "action", id, by, now_ms, rooms=(room,), from_ms=at_ms)
+    c.execute(
+        insert(t.actions).values(
+            id=id,
+            room=room,
+            kind=kind,
+            at_ms=at_ms,
+            by=by,
+            recorded_at_ms=now_ms,
+            detail=dict(detail),
+            m=m,
         )
     )
     return m

@@ -22,7 +22,7 @@ from domain.reading import PersonId, ProbeId, RoomId, SiteId
 from store.records import capture, checks, people
 from store.records import schema as t
 from store.records.errors import Refused
-from store.records.journal import record
+from store.records.journal import record, record_action
 from store.records.ports import (
     CalendarDay,
     ChangeNo,
@@ -261,20 +261,7 @@ class SqlRecords(SqlRecordsReader):
                 return ChangeNo(before.m)
             if kind == "rule_changed":
                 _overrides_possible(c, room, at_ms, detail["overrides"])
-            m = record(c, "action", id, by, now_ms, rooms=(room,), from_ms=at_ms)
-            c.execute(
-                insert(t.actions).values(
-                    id=id,
-                    room=room,
-                    kind=kind,
-                    at_ms=at_ms,
-                    by=by,
-                    recorded_at_ms=now_ms,
-                    detail=dict(detail),
-                    m=m,
-                )
-            )
-            return m
+            return record_action(c, id, room, kind, at_ms, detail, by=by, now_ms=now_ms)
 
         return self._write(work)
 
