@@ -220,7 +220,7 @@ def _when_ready(
         try:
             opened = _open(settings)
         except NotReady as error:
-            log.info("waiting for a file", extra={"why": str(error)})
+            log.info("waiting for a file", extra={"reason": str(error)})
             board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
         else:
             board.say("PART_WAITS", ABOUT, on=False)

@@ -407,7 +407,7 @@ def run(settings: InfluxSettings, *, now_ms: Callable[[], int], stop: threading.
 
 
 def _wait(why: str, board: Board, stop: threading.Event) -> None:
-    log.info("waits for a file", extra={"reason": why})
+    log.info("waiting for a file", extra={"reason": why})
     board.say("PART_WAITS", ABOUT, on=True, detail=why)
     stop.wait(POLL_S)
 

@@ -97,7 +97,7 @@ def _wait_for(open_: Callable[[], T], board: Board, stop: threading.Event) -> T 
         try:
             found = open_()
         except (store.errors.NotReady, Full) as error:
-            log.info("waiting", extra={"for": str(error)})
+            log.info("waiting for a file", extra={"reason": str(error)})
             board.say("PART_WAITS", ABOUT, on=True, detail=str(error))
             stop.wait(0.5)
         else:
