@@ -22,7 +22,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     status_path: str = ""  # the supervisor's status.json, for the pipeline page
     influx_cursor_path: str = ""  # where the InfluxDB follower keeps how far it is
-    signing_public_key_file: str = ""  # Ed25519, what certificates are checked with
     demo_phone_url: str = ""  # the page that shows what the SMS centre received
     timezone: str = "Asia/Shanghai"
     system_path: str = ""  # where each part says what is the matter with it

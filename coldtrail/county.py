@@ -132,7 +132,6 @@ DUTIES = (
     Duty(PersonId("jing"), "township", "region", "fengao"),
     Duty(PersonId("dongzhi"), "county", "region", "heling"),
 )
-OPERATOR_PHONE = "+8613800000001"  # of the strawberry room
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +180,6 @@ def probe_id(room: ColdRoom, name: str) -> ProbeId:
 
 def gateway_of(room: ColdRoom) -> str:
     return next(site.gateway or HOSTED for site in SITES if site.id == room.site)
-
-
-def device_gateway(device: str) -> str:
-    """Whose devices a name belongs to: it begins with its room."""
-    return gateway_of(next(room for room in ROOMS if device in probes(room)))
 
 
 def scenario(

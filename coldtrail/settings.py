@@ -560,7 +560,6 @@ class Installation:
             influx_cursor_path=str(self.server / "influx-cursor.json")
             if self.file.influx.url
             else "",
-            signing_public_key_file=str(self.keys / "signing.pub"),
             demo_phone_url=self.phone_url,
             timezone=self.file.timezone,
             system_path=str(self.system),

@@ -34,7 +34,6 @@ SIGNAL_OF = {  # what a clock rule waits for: quantity and value
 }
 GAPS = ("DATA_GAP_WARN", "DATA_GAP_CRIT")
 FORECASTS = {direction.code: direction for direction in (HIGH, FREEZE)}
-SENSORS = ("SENSOR_RANGE", "SENSOR_STUCK", "SENSOR_DISAGREE", *GAPS)
 SAID = ("LOADING_TOO_LONG", "STANDBY_WITH_STOCK", "PRECOOL_SLOW_WARN", "PRECOOL_SLOW_CRIT")
 
 

@@ -80,10 +80,6 @@ class Exposure:
         return self.to_ms - self.from_ms - self.known_ms
 
     @property
-    def degree_minutes_above(self) -> Fraction:
-        return Fraction(self.above, DEGREE_MINUTE)
-
-    @property
     def mean(self) -> Fraction | None:
         """In counts, weighted by time; None when nothing is known."""
         return Fraction(self.weighted, self.known_ms) if self.known_ms else None

@@ -1,10 +1,9 @@
 """Derived facts as followers and readers see them. Alerts is the only writer of ``facts.db``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.incident import RoomState
 from domain.reading import RoomId
 
 
@@ -87,37 +86,4 @@ class FactsReader(Protocol):
 
     def cursor(self) -> tuple[int, int]:
         """(n, m) up to which every room has been judged."""
-        ...
-
-
-class NoticesReader(Protocol):
-    """What was told to whom, for the console and ``/api/v1/notices``."""
-
-    def notices(
-        self, room: RoomId | None = None, limit: int = 200
-    ) -> Sequence[Mapping[str, object]]:
-        """Newest first: key, at_ms, to, channel, kind, codes, text, code (4 characters), state
-        (waiting | sent | delivered | failed), sent_at_ms, fact ids."""
-        ...
-
-    def about_alarm(
-        self, room: RoomId, code: str, from_ms: int, to_ms: int
-    ) -> Sequence[Mapping[str, object]]:
-        """Those that told of this code of the room, as ringing within [from, to)."""
-        ...
-
-    def replies(self, limit: int = 200) -> Sequence[Mapping[str, object]]:
-        """Newest first: provider_id, from, text, at_ms, understood, room."""
-        ...
-
-    def sendings(self, keys: Sequence[str]) -> Mapping[str, Sequence[tuple[int, str, str]]]:
-        """Every attempt and receipt of these notices, oldest first: when, outcome, detail."""
-        ...
-
-    def state(self, room: str) -> RoomState | None:
-        """Where the ladder of a room stands; None when it was never looked at."""
-        ...
-
-    def links(self) -> Sequence[Mapping[str, object]]:
-        """Series now silent by the server's clock: room, probe, quantity, since_ms, level."""
         ...

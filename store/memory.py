@@ -60,14 +60,13 @@ class MemoryStore:
     ) -> Written:
         counts: Counter[str] = Counter()
         touched: dict[Series, set[int]] = defaultdict(set)
-        repeated: list[BatchId] = []
         refused: list[tuple[BatchId, str]] = []
         noted: list[AdmittedBatch] = []
         for batch in batches:
             digest = self._digests.get(batch.id)
             if digest == batch.digest:
-                repeated.append(batch.id)
-            elif digest is not None:
+                continue
+            if digest is not None:
                 refused.append((batch.id, "known name with other bytes"))
             else:
                 self._digests[batch.id] = batch.digest
@@ -92,16 +91,7 @@ class MemoryStore:
             n = ArrivalNo(len(self._arrivals) + 1)
             self._arrivals.append(Arrival(n, stored_at_ms, spans, backlog))
             self._notes += [Note(b.id, b.kind, b.cut_at_ms, n, b.note) for b in noted]
-        self._totals.update(counts)
-        return Written(
-            n,
-            counts["stored"],
-            counts["duplicates"],
-            counts["conflicts"],
-            counts["too_late"],
-            repeated,
-            refused,
-        )
+        return self._written(n, counts, refused)
 
     def holds(self, batch: BatchId, digest: bytes) -> bool:
         return self._digests.get(batch) == digest
@@ -120,10 +110,15 @@ class MemoryStore:
         if spans:
             n = ArrivalNo(len(self._arrivals) + 1)
             self._arrivals.append(Arrival(n, stored_at_ms, spans, True))
+        return self._written(n, counts, [])
+
+    def _written(
+        self, n: ArrivalNo | None, counts: Counter[str], refused: Sequence[tuple[BatchId, str]]
+    ) -> Written:
         self._totals.update(counts)
         return Written(
             n, counts["stored"], counts["duplicates"], counts["conflicts"], counts["too_late"],
-            [], [],
+            refused,
         )  # fmt: skip
 
     def undated(self, *, known: bool = False) -> list[Undated]:

@@ -66,7 +66,6 @@ class Written:
     duplicates: int  # readings it had, same value
     conflicts: int  # readings it had, other value; now marked 128
     too_late: int  # older than the floor: kept in a list of their own, not judged
-    repeated_batches: Sequence[BatchId]  # known name, same digest
     refused: Sequence[tuple[BatchId, str]]  # known name, other bytes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Select, select
 
-from domain.reading import LotId, RoomId
+from domain.reading import LotId
 from store.errors import NotReady
 from store.migrate import open_reader
 from traceability import tables as t
@@ -98,18 +98,6 @@ class TraceReader:
         c = t.misfits.c
         rows = self._rows(select(c.object, c.reason).where(c.event_id == event_id))
         return [(row.object, row.reason) for row in rows]
-
-    def lots_in(self, room: RoomId, from_ms: int, to_ms: int) -> list[LotId]:
-        """Lots that were in the room at some time of [from, to)."""
-        c = t.stays.c
-        query = select(c.object).where(
-            c.room == room,
-            c.from_ms < to_ms,
-            c.to_ms.is_(None) | (c.to_ms > from_ms),
-            c.object.startswith("lot:"),
-        )
-        rows = self._rows(query.distinct().order_by(c.object))
-        return [LotId(row.object.removeprefix("lot:")) for row in rows]
 
     def _trace(self, query: Select[Any]) -> LotTrace | None:
         rows = self._rows(query)

@@ -16,7 +16,7 @@ LAST_ALIVE = "last_alive_ms"  # when alerts last said that it judges
 
 
 class SqlNoticesReader:
-    """``store.facts_ports.NoticesReader``; safe to share between threads."""
+    """Each call opens, reads and closes; safe to share between threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -35,6 +35,7 @@ class SqlNoticesReader:
     def notices(
         self, room: RoomId | None = None, limit: int = 200
     ) -> Sequence[Mapping[str, object]]:
+        """Newest first. ``state``: waiting | sent | delivered | failed; ``code``: 4 characters."""
         c = t.notices.c
         query = select(t.notices)
         if room is not None:
@@ -51,6 +52,7 @@ class SqlNoticesReader:
         return [_notice(r) for r in self._rows(query) if _tells_of(r, room, code, from_ms, to_ms)]
 
     def replies(self, limit: int = 200) -> Sequence[Mapping[str, object]]:
+        """Newest first."""
         c = t.replies.c
         query = select(t.replies).order_by(c.seq.desc()).limit(min(limit, PAGE_ROWS))
         return [
@@ -120,6 +122,7 @@ class SqlNoticesReader:
         return msgspec.json.decode(rows[0].state, type=RoomState) if rows else None
 
     def links(self) -> Sequence[Mapping[str, object]]:
+        """Series that are silent now by the server's clock."""
         c = t.links.c
         return [
             {

@@ -61,7 +61,6 @@ class _Group:
         self.too_late: list[tuple[int, int, int, int]] = []
         self.counts: Counter[str] = Counter()
         self.accepted: list[AdmittedBatch] = []
-        self.repeated: list[BatchId] = []
         self.refused: list[tuple[BatchId, str]] = []
         self.dated: BatchId | None = None  # an undated batch whose readings these are
 
@@ -127,18 +126,7 @@ class SqliteStore(SqliteReader):
             except BaseException:
                 self._remember()
                 raise
-            self._newest.update(group.latest)
-            self._wal.tend()
-        counts = group.counts
-        return Written(
-            n,
-            counts["stored"],
-            counts["duplicates"],
-            counts["conflicts"],
-            counts["too_late"],
-            group.repeated,
-            group.refused,
-        )
+            return self._written(n, group)
 
     def holds(self, batch: BatchId, digest: bytes) -> bool:
         with self._one_at_a_time:
@@ -159,12 +147,16 @@ class SqliteStore(SqliteReader):
             except BaseException:
                 self._remember()
                 raise
-            self._newest.update(group.latest)
-            self._wal.tend()
+            return self._written(n, group)
+
+    def _written(self, n: ArrivalNo | None, group: _Group) -> Written:
+        """What was committed is remembered from here on."""
+        self._newest.update(group.latest)
+        self._wal.tend()
         counts = group.counts
         return Written(
             n, counts["stored"], counts["duplicates"], counts["conflicts"], counts["too_late"],
-            [], [],
+            group.refused,
         )  # fmt: skip
 
     def _sort_out(self, batches: Sequence[AdmittedBatch], stored_at_ms: int) -> _Group:
@@ -179,9 +171,7 @@ class SqliteStore(SqliteReader):
                 group.accepted.append(batch)
                 for series, columns in batch.rows:
                     self._take(group, series, columns, floor_ms)
-            elif digest == batch.digest:
-                group.repeated.append(batch.id)
-            else:
+            elif digest != batch.digest:
                 group.refused.append((batch.id, "known name with other bytes"))
         group.rows.sort()
         return group

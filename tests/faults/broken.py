@@ -327,7 +327,7 @@ def _() -> None:
         except (Full, apsw.IOError):
             for one in batches:
                 promised.setdefault((one.id.gateway, one.id.epoch), set()).add(one.id.seq)
-            return Written(None, 0, 0, 0, 0, [], [])
+            return Written(None, 0, 0, 0, 0, [])
 
     def ledger(
         right: "Callable[..., dict[str, EpochLedger]]", self: "SqliteStore", gateway: str

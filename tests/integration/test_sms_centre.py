@@ -8,11 +8,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from smpplib import consts
 
 from channels.ports import Outgoing, Refused, Reply, TryLater
 from channels.short_message import parts
@@ -20,7 +21,7 @@ from channels.smpp import WINDOW, SmppChannel
 from coldtrail.sms_centre import pdu
 from coldtrail.sms_centre.link import SmppServer
 from coldtrail.sms_centre.memory import Memory, Shown
-from tests.support.servers import fill, small_disk, wait_until
+from tests.support.servers import fill, serving, small_disk, wait_until
 from tests.support.sms import NOON_MS, Centre, Heard, bound
 
 PHONE = "+8613800000001"
@@ -250,23 +251,19 @@ class Throttling(Memory):
         self.asked += 1
         if self.asked > self.after and self.times:
             self.times -= 1
-            raise pdu.Wrong(pdu.THROTTLED, "too fast")
+            raise pdu.Wrong(consts.SMPP_ESME_RTHROTTLED, "too fast")
         return super().accept(replace(part, key=f"{part.key}/{self.asked}"))  # honours no keys
 
 
 @contextmanager
 def throttling(centre: Centre, after: int, times: int) -> Iterator[Throttling]:
     memory = Throttling(Path(centre.settings.path), after, times)
-    server = SmppServer(centre.settings.smpp_port, "coldtrail", "pa55word", memory)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with closing(memory), serving(_smpp(centre, memory)):
         yield memory
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        memory.close()
+
+
+def _smpp(centre: Centre, memory: Memory) -> SmppServer:
+    return SmppServer(centre.settings.smpp_port, "coldtrail", "pa55word", memory)
 
 
 def test_too_fast_is_not_now_and_a_long_text_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
@@ -292,15 +289,8 @@ def test_no_more_than_a_window_is_submitted_without_an_answer(tmp_path: Path) ->
             return super().accept(part)
 
     memory = Slow(Path(centre.settings.path), after=0, times=0)
-    server = SmppServer(centre.settings.smpp_port, "coldtrail", "pa55word", memory)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    with centre.channel(heard) as channel:
+    with closing(memory), serving(_smpp(centre, memory)), centre.channel(heard) as channel:
         bound(channel).send(Outgoing("k1", PHONE, "字" * 67 * 40, "raise"))
-    server.shutdown()
-    server.server_close()
-    thread.join()
-    memory.close()
 
     assert memory.asked == 40
     assert most <= WINDOW

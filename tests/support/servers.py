@@ -6,10 +6,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from socketserver import BaseServer
 
 import pytest
 
@@ -27,6 +29,19 @@ def require(name: str) -> Path:
     if os.environ.get("COLDTRAIL_REQUIRE_SERVERS") == "1":
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+@contextmanager
+def serving(server: BaseServer) -> Iterator[None]:
+    """Our own stand-in for one, on a thread; closed when the block ends."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.exposure import (
+    DEGREE_MINUTE,
     HOUR_MS,
     Limits,
     expose,
@@ -72,7 +73,7 @@ def test_degree_minutes_by_step_are_those_of_dm_1() -> None:
 
     exposure = expose(readings, 0, 30 * MINUTE_MS, AT_8)
 
-    assert exposure.degree_minutes_above == Fraction("32.5")
+    assert Fraction(exposure.above, DEGREE_MINUTE) == Fraction("32.5")
     assert exposure.above_ms == 20 * MINUTE_MS
     assert (exposure.low, exposure.high, exposure.n) == (600, 1100, 6)
     assert exposure.unknown_ms == 0
