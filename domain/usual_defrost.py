@@ -182,7 +182,9 @@ class HeldBack:
         waiting: dict[str, int] = {}
         for fact in facts:
             until_ms = fact.began_at_ms + LONGEST_MS
-            if fact.code not in LOWERED or not fact.fired_at_ms <= now_ms < until_ms:
+            over = fact.cleared_at_ms is not None and fact.cleared_at_ms <= now_ms
+            ends = now_ms > until_ms or (now_ms == until_ms and not over)
+            if fact.code not in LOWERED or now_ms < fact.fired_at_ms or ends:
                 continue
             began_ms = fact.began_at_ms
             if began_ms not in self._asked:

@@ -172,3 +172,15 @@ def test_a_warning_like_the_usual_defrost_waits_45_minutes_and_the_habit_is_aske
         assert waiting == {"WARN_HIGH": NOW_MS + LONGEST_MS}
     assert held_back.until(facts, NOW_MS + LONGEST_MS) == {}
     assert asked == [NOW_MS]
+
+
+def test_a_warning_that_is_over_at_the_very_end_of_the_wait_is_not_told_either() -> None:
+    held_back = HeldBack(lambda _at: [Usual(NOW_MS % DAY_MS, -1100, 7)])
+    end_ms = NOW_MS + LONGEST_MS
+
+    def ended(cleared_ms: int) -> Fact:
+        return Fact("PREDICT_HIGH", "warning", NOW_MS, NOW_MS, cleared_ms, None, 0, 0)
+
+    assert held_back.until([ended(end_ms)], end_ms) == {"PREDICT_HIGH": end_ms}
+    assert held_back.until([ended(end_ms + 1)], end_ms) == {}
+    assert held_back.until([ended(end_ms)], end_ms + 1) == {}
