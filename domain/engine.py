@@ -16,7 +16,7 @@ from domain.profile import MINUTE_MS
 from domain.reading import Columns, Series
 from domain.room import Standing, advance, conclude, joined, stand
 from domain.room_state import Found, RoomState
-from domain.span import SINCE_EVER, Slice
+from domain.span import FOREVER, SINCE_EVER, Slice, Span, united
 
 Read = Callable[[int, int], Mapping[Series, Columns]]
 """``read(from_ms, to_ms)``: every series of the room, rows with from <= measured_at < to, oldest
@@ -163,8 +163,8 @@ class RoomEngine:
     ) -> Generator[int, None, list[Checkpoint]]:
         """The checkpoints, those made anew that rest on what was touched."""
         ahead_ms = known.look_ahead_ms
-        touched = [(first - ahead_ms, last) for first, last in touched]
-        first_ms = min((first for first, _ in touched), default=2**62)
+        spans = united((first - ahead_ms, last + 1) for first, last in touched)
+        first_ms = spans[0][0] if spans else FOREVER
         start = bisect_left(self._kept, first_ms, key=lambda checkpoint: checkpoint.at_ms)
         kept = self._kept[:start]
         state, after_ms, differs = RoomState(), SINCE_EVER, False
@@ -172,10 +172,9 @@ class RoomEngine:
             state, after_ms = kept[-1].state, kept[-1].at_ms
         for checkpoint in self._kept[start:]:
             upto_ms = checkpoint.at_ms
-            if differs or any(first <= upto_ms and last > after_ms for first, last in touched):
-                kept += yield from self._again(
-                    state, known, Slice(after_ms, upto_ms), horizon_ms, read
-                )
+            slice_ = Slice(after_ms, upto_ms)
+            if differs or _reached(spans, slice_):
+                kept += yield from self._again(state, known, slice_, horizon_ms, read)
                 differs = kept[-1].state != checkpoint.state
             else:
                 kept.append(checkpoint)
@@ -229,7 +228,15 @@ class RoomEngine:
 
 def _lasting_none(found: Found) -> Found:
     """What was under way at a checkpoint is found again by the slice in which it ends."""
-    return replace(found, active=(), lasting=())
+    if not found.active and not found.lasting:
+        return found
+    return Found(found.alarms, found.pauses, found.flags)
+
+
+def _reached(spans: Sequence[Span], slice_: Slice) -> bool:
+    """Is any instant of the slice in one of the spans?"""
+    i = bisect_right(spans, (slice_.upto_ms, FOREVER))
+    return i > 0 and spans[i - 1][1] > slice_.after_ms + 1
 
 
 def _rows(readings: Mapping[Series, Columns], part: Slice) -> int:
