@@ -16,6 +16,7 @@ from domain.span import Alarm, Sample, Slice, Tail
 @dataclass(slots=True)
 class DoseState:
     """``total_ms`` below the threshold; sums as in ``limits`` from the first sample counted on.
+    ``last`` None: no sample since the beginning or a removal, and nothing else is set.
     Never changed once in a state."""
 
     stocking: int | None = None
@@ -52,7 +53,7 @@ def advance_dose(
     interval_ms: int,
     slice_: Slice,
 ) -> tuple[DoseState, list[Alarm]]:
-    if all(stretch.limit is None for stretch in stretches) and state == DoseState():
+    if all(stretch.limit is None for stretch in stretches) and state.last is None:
         return state, []
     series = _Dose(source, replace(state), interval_ms, stretches[0])
     stops = [(at, None) for at in removals if slice_.holds(at)]

@@ -25,6 +25,13 @@ class RangeState:
     level: str = ""
     clearing: int = 0
 
+    @property
+    def idle(self) -> bool:
+        return self.bad_ms is None and self.fired_ms is None
+
+
+_IDLE = RangeState()
+
 
 def advance_range(
     source: str,
@@ -38,16 +45,16 @@ def advance_range(
     for at, out in events:
         if out is None:
             alarms += _range_alarm(source, state, at)
-            state = RangeState()
+            state = _IDLE
         elif state.fired_ms is not None:
             clearing = 0 if out else state.clearing + 1
             if clearing == 2:
                 alarms += _range_alarm(source, state, at)
-                state = RangeState()
+                state = _IDLE
             else:
                 state = RangeState(None, state.began_ms, state.fired_ms, state.level, clearing)
         elif not out:
-            state = RangeState()
+            state = _IDLE
         elif state.bad_ms is None:
             state = RangeState(bad_ms=at)
         else:
@@ -78,6 +85,8 @@ def advance_disagree(
     slice_: Slice,
 ) -> tuple[DisagreeState, list[Alarm]]:
     """``samples`` of the room's ``temperature`` series by source; ``removals`` likewise."""
+    if not state.timers and not removals and not any(samples.values()):
+        return state, []
     latest, timers = dict(state.latest), dict(state.timers)
     if not timers and _near(latest, samples):
         for source in samples:

@@ -5,7 +5,7 @@ and note in it what they found.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from domain.judgement import Flag, Pause
 from domain.plan import Plan
@@ -18,8 +18,9 @@ from domain.screening import LOOK_AHEAD, SAMPLES, ScreenState, screen_samples, s
 from domain.signals import Hold, Run, runs
 from domain.span import Alarm, Sample, Slice, Span, interrupted
 
-SIGNALS = ("door", "defrost", "mains", "compressor")
+SIGNALS = ("ambient_temperature", "compressor", "defrost", "door", "mains")
 _FRESH = SampleState()  # of a series that was never heard before
+_UNKNOWN = Hold()
 
 
 class Heard:
@@ -44,31 +45,30 @@ class Heard:
         self.screens: dict[str, ScreenState] = {}
         self._screen(readings)
         self._of: dict[str, list[str]] = {}
+        self.samples: dict[str, SampleState] = {}  # each sample series before the slice
+        self.removals: dict[str, list[int]] = {}
+        removed = [(at, probe) for at, probe in known.activity.removals if slice_.holds(at)]
         for source in sorted(self.sources()):
-            self._of.setdefault(quantity_of(source), []).append(source)
-        self.removals = {
-            source: stops
-            for source in sorted(self.sources())
-            if (stops := [at for at in known.removals(probe_of(source)) if slice_.holds(at)])
-        }
-        self.runs: dict[str, list[Run]] = {}
+            quantity = quantity_of(source)
+            self._of.setdefault(quantity, []).append(source)
+            if quantity in SAMPLES:
+                self.samples[source] = state.samples.get(source, _FRESH)
+            if removed and (stops := [at for at, of in removed if of == probe_of(source)]):
+                self.removals[source] = stops
+        self._runs: dict[str, dict[str, list[Run]]] = {}
         self.holds: dict[str, Hold] = {}
         self._follow_signals()
 
     def _screen(self, readings: Mapping[Series, Columns]) -> None:
         rule = self.rule
         ahead = self.slice.upto_ms + self.gap_ms
-        for series in sorted(readings):
-            if series.quantity not in QUANTITIES:
-                continue
+        for series in sorted(_reaching(readings, self.slice.after_ms, ahead)):
             source = source_of(series)
             columns = cut(readings[series], self.slice.after_ms, ahead)
-            if not len(columns):
-                continue
             if series.quantity in SAMPLES:
                 screened = screen_samples(
                     series, columns, rule.range_low, rule.range_high, rule.interval_ms,
-                    self.sample(source).screen, self.slice,
+                    self.before.samples.get(source, _FRESH).screen, self.slice,
                 )  # fmt: skip
                 self.screens[source] = screened.state
             else:
@@ -80,39 +80,36 @@ class Heard:
             self.flags += screened.flags
 
     def _follow_signals(self) -> None:
-        for source in self.of(*SIGNALS, "ambient_temperature"):
-            readings = self.valid.get(source, [])
-            if quantity_of(source) == "ambient_temperature":
-                readings = [(at, int(count > HOT)) for at, count in readings]
-            hold, self.runs[source] = runs(
-                self.before.holds.get(source, Hold()),
-                readings,
-                self.removals.get(source, ()),
-                self.slice,
-            )
-            if hold.value is not None:
-                self.holds[source] = hold
-
-    def sample(self, source: str) -> SampleState:
-        """The series' state before the slice."""
-        return self.before.samples.get(source, _FRESH)
+        for quantity in SIGNALS:
+            self._runs[quantity] = {}
+            for source in self.of(quantity):
+                readings = self.valid.get(source, [])
+                if quantity == "ambient_temperature":
+                    readings = [(at, int(count > HOT)) for at, count in readings]
+                hold, self._runs[quantity][source] = runs(
+                    self.before.holds.get(source, _UNKNOWN),
+                    readings,
+                    self.removals.get(source, ()),
+                    self.slice,
+                )
+                if hold.value is not None:
+                    self.holds[source] = hold
 
     def sources(self) -> set[str]:
         before = self.before
         return {*self.valid, *before.samples, *before.holds, *before.batteries, *before.humidity}
 
-    def of(self, *quantities: str) -> list[str]:
-        """Sources of these quantities heard in the slice or before it."""
-        return sorted(s for quantity in quantities for s in self._of.get(quantity, ()))
+    def of(self, quantity: str) -> Sequence[str]:
+        """Sources of the quantity heard in the slice or before it, sorted."""
+        return self._of.get(quantity, ())
 
-    def events(self, source: str, off: Sequence[Span] = ()) -> Iterable[tuple[int, int | None]]:
+    def events(self, source: str, off: Sequence[Span] = ()) -> Sequence[tuple[int, int | None]]:
         """Valid samples outside ``off``; (instant, None) where the series stops (``interrupted``)."""
-        return interrupted(
-            self.valid.get(source, ()), off, self.removals.get(source, ()), self.slice
-        )
+        samples, removals = self.valid.get(source, ()), self.removals.get(source, ())
+        return interrupted(samples, off, removals, self.slice) if off or removals else samples
 
     def runs_of(self, quantity: str) -> dict[str, list[Run]]:
-        return {s: found for s, found in self.runs.items() if quantity_of(s) == quantity}
+        return self._runs[quantity]
 
     def stocking(self, at: int) -> int | None:
         """Since when the room has been stocked; None: empty."""
@@ -129,10 +126,18 @@ class Heard:
         self.lasting += lasting
 
 
+def _reaching(readings: Mapping[Series, Columns], after_ms: int, upto_ms: int) -> Iterator[Series]:
+    """The known series with a row at after < measured_at <= upto."""
+    for series, rows in readings.items():
+        i = bisect_right(rows.at_ms, after_ms)
+        if i < len(rows.at_ms) and rows.at_ms[i] <= upto_ms and series.quantity in QUANTITIES:
+            yield series
+
+
 def cut(columns: Columns, after_ms: int, upto_ms: int) -> Columns:
     """Rows with after < measured_at <= upto; the same object when that is all of them."""
     i = bisect_right(columns.at_ms, after_ms)
-    j = bisect_right(columns.at_ms, upto_ms)
-    if i == 0 and j == len(columns):
+    j = bisect_right(columns.at_ms, upto_ms, i)
+    if i == 0 and j == len(columns.at_ms):
         return columns
     return Columns(columns.at_ms[i:j], columns.count[i:j], columns.quality[i:j])

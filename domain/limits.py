@@ -9,7 +9,7 @@ times milliseconds, so that nothing is rounded before it is shown.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.profile import NEVER, Limit
+from domain.profile import NEVER, Limit, level
 from domain.screening import LOOK_AHEAD
 from domain.span import Alarm, Sample, Slice, Tail
 
@@ -39,6 +39,12 @@ class Watch:
     def idle(self) -> bool:
         return self.since_ms is None and self.run_peak is None and self.fired_ms is None
 
+    def copy(self) -> "Watch":
+        return Watch(
+            self.code, self.since_ms, self.run_peak, self.run_excess, self.held, self.fired_ms,
+            self.began_ms, self.clearing, self.peak, self.excess, self.unknown_ms,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
@@ -51,10 +57,13 @@ class LimitState:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The limits of one stretch of time, as one series sees them."""
+    """Which limits hold from ``from_ms`` on, as one series sees them, and which are paused.
+
+    A count within [calm_low, calm_high] breaches nothing and exceeds no reference limit.
+    """
 
     from_ms: int
-    limits: tuple[tuple[Limit, bool], ...]
+    limits: tuple[tuple[Limit, bool], ...]  # with: paused?
     calm_low: int
     calm_high: int
 
@@ -69,9 +78,11 @@ def advance_limits(
     slice_: Slice,
 ) -> tuple[LimitState, list[Alarm]]:
     """Alarms that ended in the slice, and those active (cleared None) or not final at its end."""
-    if not (state.watches or state.ended) and samples and _calm(samples, stretches):
-        removed = any(at >= samples[-1][0] for at in removals if slice_.holds(at))
-        return LimitState(None if removed else samples[-1]), []
+    if not (state.watches or state.ended) and _calm(samples, stretches):
+        last = samples[-1] if samples else state.last
+        if last is not None and any(at >= last[0] for at in removals if slice_.holds(at)):
+            last = None
+        return state if last == state.last else LimitState(last), []
     series = _Series(source, state, interval_ms, stretches[0])
     stops = [(at, None) for at in removals if slice_.holds(at)]
     changes = [(bounds.from_ms, bounds) for bounds in stretches[1:]]
@@ -93,10 +104,11 @@ def advance_limits(
 
 
 def _calm(samples: Sequence[Sample], stretches: Sequence[Bounds]) -> bool:
+    if not samples:
+        return True
     counts = [count for _, count in samples]
-    return max(x.calm_low for x in stretches) <= min(counts) and max(counts) <= min(
-        x.calm_high for x in stretches
-    )
+    lowest, highest = min(counts), max(counts)
+    return all(x.calm_low <= lowest and highest <= x.calm_high for x in stretches)
 
 
 class _Series:
@@ -105,10 +117,9 @@ class _Series:
     def __init__(self, source: str, state: LimitState, interval_ms: int, bounds: Bounds) -> None:
         self.source = source
         self.last = state.last
-        self.watches = {watch.code: replace(watch) for watch in state.watches}
+        self.watches = {watch.code: watch.copy() for watch in state.watches}
         self.gap_ms = LOOK_AHEAD * interval_ms
         self.bounds = bounds
-        self.levels = {limit.code: limit.level for limit, _ in bounds.limits}
         self.alarms: list[Alarm] = []
         self.ended = list(state.ended)
 
@@ -125,6 +136,8 @@ class _Series:
         for limit, paused in bounds.limits:
             watch = self.watches.get(limit.code)
             if watch is None:
+                if limit.calm(count):
+                    continue
                 watch = self.watches[limit.code] = Watch(limit.code)
             self._step(watch, limit, paused, at, count, elapsed, gap)
             if watch.idle:
@@ -204,7 +217,6 @@ class _Series:
             if new is None or watch.idle:
                 del self.watches[code]
         self.bounds = bounds
-        self.levels.update((limit.code, limit.level) for limit, _ in bounds.limits)
 
     def remove(self, at: int, here: int | None) -> None:
         limits = {limit.code: limit for limit, _ in self.bounds.limits}
@@ -241,7 +253,7 @@ class _Series:
         return Alarm(
             source=self.source,
             code=watch.code,
-            level=self.levels[watch.code],
+            level=level(watch.code),
             began_at_ms=watch.began_ms,
             fired_at_ms=watch.fired_ms or 0,
             cleared_at_ms=cleared,

@@ -37,7 +37,8 @@ FREEZE = Direction("PREDICT_FREEZE", -1, HOUR_MS, WARNINGS_LOW, "CRIT_FREEZE", p
 
 @dataclass(frozen=True, slots=True)
 class PredictState:
-    """``recent``: what later windows still need. ``fired_ms`` None: not active."""
+    """``recent``: what later windows still need. ``fired_ms`` None: not active. ``last_ms`` None:
+    no sample since the beginning or a removal, and nothing else is set."""
 
     recent: tuple[Sample, ...] = ()
     fired_ms: int | None = None
@@ -68,13 +69,15 @@ def advance_prediction(
     slice_: Slice,
 ) -> tuple[PredictState, list[Alarm]]:
     """``events``: valid samples, and (instant, None) where the probe was removed."""
+    if not events and state.fired_ms is None:
+        return state, []
     window = list(state.recent)
     fired, clearing, last = state.fired_ms, state.clearing, state.last_ms
     alarms: list[Alarm] = []
     sign = direction.sign
     bounds = _bounds(rule, direction)
     gated = direction.plant_gate and bool(around.plant_off)
-    if fired is None and events and (bounds is None or not gated):
+    if fired is None and (bounds is None or not gated):
         counts = [count for _, count in events if count is not None]
         if len(counts) == len(events) and (bounds is None or _calm(counts, bounds[0], sign)):
             last = events[-1][0]

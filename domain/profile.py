@@ -61,6 +61,11 @@ class Limit:
     reference_low: int
     inclusive: bool = False  # the limit itself is a breach; ``low`` lies one count above it
 
+    def calm(self, count: int) -> bool:
+        """No breach, and no excess to be measured."""
+        within = self.low <= count <= self.high
+        return within and self.reference_low <= count <= self.reference_high
+
     @property
     def stated(self) -> int:
         """The limit as people know it; the low one where there are two."""
@@ -86,8 +91,14 @@ class ResolvedRule:
     predicts_freeze: bool
     name: str
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def limit(self, code: str) -> Limit | None:
-        return next((limit for limit in self.limits if limit.code == code), None)
+        for limit in self.limits:
+            if limit.code == code:
+                return limit
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,6 @@ from domain.room_limits import dose, humidity, limits, predictions
 from domain.room_plant import batteries, demand, excuses, plant, power, precooling
 from domain.room_sensors import disagree, gaps, ranges, stuck
 from domain.room_state import Found, RoomState, SampleState
-from domain.screening import SAMPLES
 from domain.span import SINCE_EVER, Alarm, Sample, Slice, clock_alarms, united
 from domain.suppression import Regime, activity_pauses, regimes
 from domain.union import facts
@@ -141,7 +140,7 @@ def _advance(heard: Heard) -> Standing:
     range_states = ranges(heard)
     samples = {
         source: SampleState(
-            screen=heard.screens.get(source, heard.sample(source).screen),
+            screen=heard.screens.get(source, before.screen),
             limits=limit_states[source],
             dose=doses[source],
             high=high[source],
@@ -152,7 +151,7 @@ def _advance(heard: Heard) -> Standing:
             moved=moved[source],
             no_start=no_start[source],
         )
-        for source in heard.of(*SAMPLES)
+        for source, before in heard.samples.items()
     }
     state = RoomState(
         samples=samples,

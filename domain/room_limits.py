@@ -1,6 +1,6 @@
 """A room's limits, its dose of cold, and where its temperatures are heading."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from domain.dose import DoseState, DoseStretch, advance_dose
@@ -17,7 +17,6 @@ from domain.prediction import (
 )
 from domain.profile import Limit
 from domain.room_state import probe_of
-from domain.screening import SAMPLES
 from domain.signals import spans_of
 from domain.span import FOREVER, Span, united
 from domain.suppression import Causes, Regime
@@ -26,14 +25,13 @@ OUTSIDE_RULES = ("WHO_", "GSP_")
 
 
 def limits(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
-    bounds = [Bounds(r.from_ms, r.limits, r.calm_low, r.calm_high) for r in stretches]
     states: dict[str, LimitState] = {}
-    for source in heard.of(*SAMPLES):
+    for source, before in heard.samples.items():
         states[source], alarms = advance_limits(
             source,
-            heard.sample(source).limits,
+            before.limits,
             heard.valid.get(source, ()),
-            _of_slow(heard, source, bounds),
+            _of_slow(heard, source, stretches),
             heard.removals.get(source, ()),
             heard.rule.interval_ms,
             heard.slice,
@@ -70,6 +68,9 @@ def seen_by(probe: str, limit: Limit, known: Plan, at_ms: int) -> Limit:
 
 
 def humidity(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]:
+    sources = heard.of("humidity")
+    if not sources:
+        return {}
     bounds = [
         Bounds(r.from_ms, ((r.humidity, False),), r.humidity.low, r.humidity.high)
         if r.humidity is not None
@@ -77,7 +78,7 @@ def humidity(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]
         for r in stretches
     ]
     states: dict[str, LimitState] = {}
-    for source in heard.of("humidity"):
+    for source in sources:
         states[source], alarms = advance_limits(
             source,
             heard.before.humidity.get(source, LimitState()),
@@ -91,22 +92,25 @@ def humidity(heard: Heard, stretches: Sequence[Regime]) -> dict[str, LimitState]
     return states
 
 
-def dose(heard: Heard, stretches: Sequence[Regime]) -> dict[str, DoseState]:
+def _dose_stretches(heard: Heard, stretches: Sequence[Regime]) -> Iterator[DoseStretch]:
+    """The stretches cut where goods come or go."""
     edges = {edge for span in heard.known.activity.stocked for edge in span}
     marks = {r.from_ms: r for r in stretches}
-    points = sorted({*marks, *(edge for edge in edges if heard.slice.holds(edge))})
-    found: list[DoseStretch] = []
     regime = stretches[0]
-    for at in points:
+    for at in sorted({*marks, *(edge for edge in edges if heard.slice.holds(edge))}):
         regime = marks.get(at, regime)
-        found.append(
-            DoseStretch(at, regime.dose, heard.stocking(at), regime.dose_paused, regime.dose_off)
-        )
-    states: dict[str, DoseState] = {}
-    for source in heard.of(*SAMPLES):
-        states[source], alarms = advance_dose(
+        yield DoseStretch(at, regime.dose, heard.stocking(at), regime.dose_paused, regime.dose_off)
+
+
+def dose(heard: Heard, stretches: Sequence[Regime]) -> dict[str, DoseState]:
+    doses = {source: before.dose for source, before in heard.samples.items()}
+    if all(r.dose is None for r in stretches) and all(s.last is None for s in doses.values()):
+        return doses
+    found = list(_dose_stretches(heard, stretches))
+    for source, before in doses.items():
+        doses[source], alarms = advance_dose(
             source,
-            heard.sample(source).dose,
+            before,
             heard.valid.get(source, ()),
             found,
             heard.removals.get(source, ()),
@@ -114,52 +118,48 @@ def dose(heard: Heard, stretches: Sequence[Regime]) -> dict[str, DoseState]:
             heard.slice,
         )
         heard.note(alarms)
-    return states
+    return doses
 
 
 def predictions(
     heard: Heard, causes: Causes, plant_off: Sequence[Span]
 ) -> tuple[dict[str, PredictState], dict[str, PredictState], tuple[Span, ...]]:
-    opened = [
-        *heard.before.doors,
-        *spans_of(1, heard.runs_of("door").values()),
-    ]
+    opened = [*heard.before.doors, *spans_of(1, heard.runs_of("door").values())]
     remembered = heard.slice.upto_ms - DOOR_SHUT_MS
     doors = tuple(
         (begin, end) for begin, end in united(opened) if end != FOREVER and end > remembered
     )
-    door = united((begin, min(end + DOOR_SHUT_MS, FOREVER)) for begin, end in opened)
-    excused = united((*causes.defrost, *heard.known.activity.loading))
-    states: list[dict[str, PredictState]] = []
-    for direction, predicts in (
-        (HIGH, heard.rule.predicts_high),
-        (FREEZE, heard.rule.predicts_freeze),
+    high = {source: before.high for source, before in heard.samples.items()}
+    freeze = {source: before.freeze for source, before in heard.samples.items()}
+    for direction, predicts, states in (
+        (HIGH, heard.rule.predicts_high, high),
+        (FREEZE, heard.rule.predicts_freeze, freeze),
     ):
+        asked = {of: state for of, state in states.items() if predicts or state.last_ms is not None}
+        if not asked:
+            continue
         off = heard.known.off(direction.code)
+        excused = united((*causes.defrost, *heard.known.activity.loading))
+        door = united((begin, min(end + DOOR_SHUT_MS, FOREVER)) for begin, end in opened)
         codes = (*direction.warnings, direction.critical)
-        states.append({})
-        for source in heard.of(*SAMPLES):
-            sample = heard.sample(source)
-            state = sample.high if direction is HIGH else sample.freeze
-            if not predicts and state == PredictState():
-                states[-1][source] = state
-                continue
+        limiting = [alarm for alarm in heard.alarms if alarm.code in codes]
+        for source, state in asked.items():
             limited = united(
                 (a.fired_at_ms, FOREVER if a.cleared_at_ms is None else a.cleared_at_ms)
-                for a in heard.alarms
-                if a.code in codes and probe_of(a.source) == probe_of(source)
+                for a in limiting
+                if probe_of(a.source) == probe_of(source)
             )
             around = Surroundings(off, excused, door, plant_off, limited)
             heard.around[direction.code, source] = around
-            states[-1][source], alarms = advance_prediction(
+            states[source], alarms = advance_prediction(
                 source,
                 direction,
                 state,
-                list(heard.events(source)),
+                heard.events(source),
                 heard.rule,
                 around,
                 heard.gap_ms,
                 heard.slice,
             )
             heard.note(alarms)
-    return states[0], states[1], doors
+    return high, freeze, doors

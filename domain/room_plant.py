@@ -7,7 +7,6 @@ from domain.plant import BatteryState, advance_battery, advance_never_stops, adv
 from domain.power import PowerState, advance_power
 from domain.precooling import PrecoolState, advance_precooling
 from domain.prediction import COMPRESSOR_OFF_MS
-from domain.screening import SAMPLES
 from domain.signals import Steps, spans_of
 from domain.span import FOREVER, Span, united, without
 from domain.suppression import Causes, DefrostState, defrost_excuses, door_excuses
@@ -16,8 +15,10 @@ from domain.timer import Timer
 
 def plant(heard: Heard) -> tuple[list[Span], list[Span], list[Span]]:
     """When mains were off, when no known compressor ran, when one had rested an hour."""
-    compressors = heard.runs_of("compressor").values()
     mains_off = spans_of(0, heard.runs_of("mains").values())
+    compressors = heard.runs_of("compressor").values()
+    if not compressors:
+        return mains_off, [], []
     off, on = spans_of(0, compressors), spans_of(1, compressors)
     resting = [piece for span in off for piece in without(span, on)]
     hour = united(
@@ -56,6 +57,9 @@ def excuses(heard: Heard) -> tuple[dict[str, DefrostState], Causes]:
 
 
 def power(heard: Heard) -> dict[str, PowerState]:
+    mains = heard.runs_of("mains")
+    if not spans_of(0, mains.values()):
+        return {}
     hot = spans_of(1, heard.runs_of("ambient_temperature").values())
     predicted = [
         (a.fired_at_ms, FOREVER if a.cleared_at_ms is None else a.cleared_at_ms)
@@ -64,7 +68,7 @@ def power(heard: Heard) -> dict[str, PowerState]:
     ]
     danger = united((*hot, *predicted))
     states: dict[str, PowerState] = {}
-    for source, found in heard.runs_of("mains").items():
+    for source, found in mains.items():
         state, alarms = advance_power(
             source,
             heard.before.outages.get(source),
@@ -86,7 +90,7 @@ def demand(
     setpoint = heard.before.setpoint.extended(
         reading for source in heard.of("setpoint") for reading in heard.valid.get(source, ())
     )
-    timers = {source: heard.sample(source).no_start for source in heard.of(*SAMPLES)}
+    timers = {source: before.no_start for source, before in heard.samples.items()}
     if not setpoint.times:
         return setpoint, None, timers
     off = heard.known.off("COMP_NO_START")
@@ -134,9 +138,12 @@ def batteries(heard: Heard) -> dict[str, BatteryState]:
 
 
 def precooling(heard: Heard) -> PrecoolState:
+    coolings = heard.known.activity.precooling
+    if not coolings:
+        return heard.before.precool
     state, alarms = advance_precooling(
         heard.before.precool,
-        heard.known.activity.precooling,
+        coolings,
         {source: heard.valid.get(source, []) for source in heard.of("product_temperature")},
         heard.removals,
         heard.maintenance,

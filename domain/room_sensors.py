@@ -8,7 +8,6 @@ from domain.faults import DisagreeState, RangeState, advance_disagree, advance_r
 from domain.heard import Heard
 from domain.profile import MINUTE_MS
 from domain.room_state import probe_of, quantity_of
-from domain.screening import SAMPLES
 from domain.span import FOREVER, Sample, interrupted
 from domain.staleness import GapState, advance_gaps
 from domain.stuck import Companions, MovedState, StuckState, advance_moved, advance_stuck
@@ -18,10 +17,10 @@ STUCK_PRODUCT_MS = 24 * 60 * MINUTE_MS
 
 def gaps(heard: Heard) -> dict[str, GapState]:
     states: dict[str, GapState] = {}
-    for source in heard.of(*SAMPLES):
+    for source, before in heard.samples.items():
         states[source], alarms = advance_gaps(
             source,
-            heard.sample(source).gap,
+            before.gap,
             heard.valid.get(source, ()),
             heard.removals.get(source, ()),
             heard.maintenance,
@@ -34,10 +33,9 @@ def gaps(heard: Heard) -> dict[str, GapState]:
 
 def ranges(heard: Heard) -> dict[str, RangeState]:
     states: dict[str, RangeState] = {}
-    for source in heard.of(*SAMPLES):
-        state = heard.sample(source).range
-        rows = heard.rows.get(source, ())
-        if state == RangeState() and not any(out for _, out in rows):
+    for source, before in heard.samples.items():
+        state, rows = before.range, heard.rows.get(source, ())
+        if state.idle and not any(out for _, out in rows):
             states[source] = state
             continue
         events = interrupted(rows, heard.maintenance, heard.removals.get(source, ()), heard.slice)
@@ -50,12 +48,12 @@ def ranges(heard: Heard) -> dict[str, RangeState]:
 
 def _range_level(heard: Heard, source: str, at: int) -> str:
     """Critical when the goods' only probe is the one that lies."""
-    for other in heard.of(*SAMPLES):
+    for other, before in heard.samples.items():
         if probe_of(other) == probe_of(source):
             continue
         samples = heard.valid.get(other, ())
         i = bisect_right(samples, (at, FOREVER))
-        last = samples[i - 1][0] if i else heard.sample(other).gap.last_ms
+        last = samples[i - 1][0] if i else before.gap.last_ms
         if last is not None and last >= at - heard.gap_ms:
             return "warning"
     return "warning" if heard.stocking(at) is None else "critical"
@@ -76,21 +74,19 @@ def disagree(heard: Heard) -> DisagreeState:
 
 
 def stuck(heard: Heard) -> tuple[dict[str, MovedState], dict[str, StuckState], tuple[int, ...]]:
-    sources = heard.of(*SAMPLES)
     starts, start_steps = _starts(heard)
     moved: dict[str, MovedState] = {}
     grew: dict[str, list[Sample]] = {}
-    for source in sources:
-        before = heard.sample(source).moved
-        moved[source], steps = advance_moved(before, heard.events(source))
-        grew[source] = [(heard.slice.after_ms, before.moved_ms), *steps]
+    for source, before in heard.samples.items():
+        moved[source], steps = advance_moved(before.moved, heard.events(source))
+        grew[source] = [(heard.slice.after_ms, before.moved.moved_ms), *steps]
     states: dict[str, StuckState] = {}
-    for source in sources:
-        others = sorted(step for other in sources if other != source for step in grew[other])
+    for source, before in heard.samples.items():
+        others = [steps for other, steps in grew.items() if other != source]
         product = quantity_of(source) == "product_temperature"
         states[source], alarms = advance_stuck(
             source,
-            heard.sample(source).stuck,
+            before.stuck,
             heard.events(source, heard.maintenance),
             Companions(others, start_steps),
             STUCK_PRODUCT_MS if product else heard.rule.stuck_ms,

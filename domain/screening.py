@@ -5,13 +5,14 @@ depend on the two samples that follow it within ``LOOK_AHEAD`` intervals; a read
 nothing that was measured earlier than that before it.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.judgement import Flag
 from domain.quantity import QUANTITIES
 from domain.reading import CONFLICT, NOT_VALID, OUTSIDE_RANGE, Columns, Series
-from domain.span import Sample, Slice
+from domain.span import FOREVER, Sample, Slice
 
 SAMPLES = ("temperature", "product_temperature")
 LOOK_AHEAD = 3  # intervals
@@ -26,6 +27,9 @@ class ScreenState:
 
     last: Sample | None = None
     jump_until_ms: int = 0
+
+
+_FRESH = ScreenState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def screen_signal(series: Series, columns: Columns, low: int, high: int, slice_:
             flags.append(Flag(at, series.probe, series.quantity, "SENSOR_RANGE"))
         elif not bits & NOT_VALID:
             valid.append((at, count))
-    return Screened(valid, [], flags, ScreenState())
+    return Screened(valid, [], flags, _FRESH)
 
 
 def screen_samples(
@@ -72,6 +76,7 @@ def screen_samples(
     flags: list[Flag] = []
     if not any(columns.quality) and len(columns) and _within(columns, low, high):
         good = list(zip(columns.at_ms, columns.count, strict=True))
+        rows = [(at, 0) for at in columns.at_ms if slice_.after_ms < at <= slice_.upto_ms]
     else:
         for at, count, bits in columns:
             if bits & CONFLICT:
@@ -87,8 +92,6 @@ def screen_samples(
                 rows.append((at, int(out)))
             if not out:
                 good.append((at, count))
-    if not rows:
-        rows = [(at, 0) for at, _ in good if slice_.holds(at)]
     valid, jumps, state = _without_jumps(good, interval_ms, state, slice_)
     flags += [Flag(at, series.probe, series.quantity, "SENSOR_JUMP") for at in jumps]
     return Screened(valid, rows, flags, state)
@@ -99,10 +102,10 @@ def _within(columns: Columns, low: int, high: int) -> bool:
 
 
 def _without_jumps(
-    good: Sequence[Sample], interval_ms: int, state: ScreenState, slice_: Slice
+    good: list[Sample], interval_ms: int, state: ScreenState, slice_: Slice
 ) -> tuple[list[Sample], list[int], ScreenState]:
     """The samples of the slice that are no jumps, the instants of those that are."""
-    within = [sample for sample in good if slice_.after_ms < sample[0] <= slice_.upto_ms]
+    within = good[: bisect_right(good, (slice_.upto_ms, FOREVER))]
     if not within:
         return [], [], state
     last, until = state.last, state.jump_until_ms

@@ -32,6 +32,8 @@ def runs(
     state: Hold, readings: Sequence[Sample], removals: Sequence[int], slice_: Slice
 ) -> tuple[Hold, list[Run]]:
     """The runs that reach into the slice, the one carried into it first."""
+    if not readings and not removals:
+        return state, [] if state.value is None else [Run(state.value, state.since_ms, FOREVER)]
     events: list[tuple[int, int, int | None]] = [(at, 0, value) for at, value in readings]
     events += [(at, 1, None) for at in removals if slice_.holds(at)]
     events.sort(key=lambda event: event[:2])
@@ -68,6 +70,8 @@ class Steps:
         latest: dict[int, int] = {}
         for at, value in readings:
             latest[at] = min(value, latest.get(at, value))
+        if not latest:
+            return self
         ordered = sorted(latest.items())
         return Steps(
             self.times + tuple(at for at, _ in ordered),
@@ -75,4 +79,4 @@ class Steps:
         )
 
     def last(self) -> "Steps":
-        return Steps(self.times[-1:], self.values[-1:])
+        return Steps(self.times[-1:], self.values[-1:]) if len(self.times) > 1 else self

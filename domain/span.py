@@ -122,7 +122,7 @@ def clock_alarms(
 
 def interrupted(
     samples: Sequence[Sample], off: Sequence[Span], removals: Sequence[int], slice_: Slice
-) -> Iterable[tuple[int, int | None]]:
+) -> Sequence[tuple[int, int | None]]:
     """The samples outside ``off``, and (instant, None) where everything stops and starts anew:
     when an off span begins and when the probe is removed. What came at the very instant of a
     removal starts nothing: it is left out."""

@@ -4,7 +4,7 @@ A hole that late data fills was never there. That nothing *arrives* is another m
 by the server's clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.profile import MINUTE_MS
@@ -29,10 +29,6 @@ def advance_gaps(
     slice_: Slice,
 ) -> tuple[GapState, list[Alarm]]:
     longest = LOOK_AHEAD * interval_ms
-    rules = (
-        ("DATA_GAP_WARN", "warning", longest),
-        ("DATA_GAP_CRIT", "critical", max(CRITICAL_MS, longest)),
-    )
     alarms: list[Alarm] = []
     last = state.last_ms
     marks: Sequence[tuple[int, bool]] = [(at, True) for at, _ in samples]
@@ -41,8 +37,18 @@ def advance_gaps(
         marks = sorted([*marks, *ends], key=lambda mark: (mark[0], not mark[1]))
     for at, heard in marks:
         if last is not None and at - last > longest:
-            alarms += clock_alarms(source, rules, (last, at), cuts, slice_)
+            alarms += _silent(source, (last, at), longest, cuts, slice_)
         last = at if heard else None
-    if last is not None:
-        alarms += clock_alarms(source, rules, (last, FOREVER), cuts, slice_)
+    if last is not None and slice_.upto_ms - last >= longest:
+        alarms += _silent(source, (last, FOREVER), longest, cuts, slice_)
     return GapState(last), alarms
+
+
+def _silent(
+    source: str, silence: Span, longest: int, cuts: Sequence[Span], slice_: Slice
+) -> Iterator[Alarm]:
+    rules = (
+        ("DATA_GAP_WARN", "warning", longest),
+        ("DATA_GAP_CRIT", "critical", max(CRITICAL_MS, longest)),
+    )
+    return clock_alarms(source, rules, silence, cuts, slice_)

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from domain.activity import Activity
 from domain.judgement import Pause
+from domain.limits import Bounds
 from domain.profile import MINUTE_MS, NEVER, PRECOOL_CEILING, Limit, ResolvedRule
 from domain.signals import Run
 from domain.span import FOREVER, Alarm, Slice, Span, clock_alarms, covered
@@ -120,6 +121,8 @@ def defrost_excuses(
     ``total_ms_at(begin)``: the bound (45 min unless overridden) in force when it began.
     """
     excuses = Excuses([], [], [], [])
+    if state is None and all(run.value != 1 for run in runs):
+        return None, excuses
 
     def pause_end(begin: int, off: int | None) -> int:
         bound = begin + total_ms_at(begin)
@@ -182,20 +185,19 @@ def activity_pauses(activity: Activity) -> Iterator[Pause]:
 
 
 @dataclass(frozen=True, slots=True)
-class Regime:
-    """Which limits hold from ``from_ms`` on, and which of them are paused.
+class Regime(Bounds):
+    """All that holds over a room from ``from_ms`` on."""
 
-    A count within [calm_low, calm_high] breaches nothing and exceeds no reference limit.
-    """
-
-    from_ms: int
-    limits: tuple[tuple[Limit, bool], ...]  # with: paused?
     humidity: Limit | None
     dose: Limit | None
     dose_paused: bool
     dose_off: bool
-    calm_low: int
-    calm_high: int
+
+    def since(self, from_ms: int) -> "Regime":
+        return Regime(
+            from_ms, self.limits, self.calm_low, self.calm_high,
+            self.humidity, self.dose, self.dose_paused, self.dose_off,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +214,14 @@ def regimes(
 ) -> list[Regime]:
     """The first holds at the slice's start, each further one from its ``from_ms`` on."""
     did = causes.activity
-    spans: dict[str, Sequence[Span]] = {"door": causes.door, "defrost": causes.defrost}
-    spans |= {cause: did.spans(cause) for cause in ("loading", "precool", "standby", "maintenance")}
+    spans: dict[str, Sequence[Span]] = {
+        "door": causes.door,
+        "defrost": causes.defrost,
+        "loading": did.loading,
+        "precool": did.spans("precool"),
+        "standby": did.standby,
+        "maintenance": did.maintenance,
+    }
     edges = {slice_.after_ms}
     edges.update(begin for begin, _ in rules if slice_.holds(begin))
     edges.update(
@@ -222,8 +230,8 @@ def regimes(
     out: list[Regime] = []
     for at in sorted(edges):
         rule = next(rule for begin, rule in reversed(rules) if begin <= at)
-        doing = frozenset(cause for cause, each in spans.items() if covered(each, at))
-        out.append(replace(_regime(rule, doing), from_ms=at))
+        doing = frozenset([cause for cause, each in spans.items() if each and covered(each, at)])
+        out.append(_regime(rule, doing).since(at))
     return out
 
 
