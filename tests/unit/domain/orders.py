@@ -9,7 +9,7 @@ differs is cut down to the few steps that still do (``shrunk``): its seed says i
 
 import random
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -227,11 +227,11 @@ class Known:
         self._rules = [rule]
         self._actions: list[Action] = []
         self._spells: dict[str, tuple[tuple[int, int | None], ...]] = {}
-        self._columns: dict[Series, Columns] = {}
+        self._columns: defaultdict[Series, Columns] = defaultdict(Columns)
 
     def add(self, rows: Sequence[Row]) -> None:
         for of, at_ms, count, quality in rows:
-            columns = self._columns.setdefault(of, Columns())
+            columns = self._columns[of]
             i = bisect_left(columns.at_ms, at_ms)
             if i < len(columns) and columns.at_ms[i] == at_ms:
                 columns.quality[i], columns.count[i] = winner(
