@@ -1,6 +1,5 @@
 """A village loses its link while its cold room grows warm: heard there, and told once in all."""
 
-import json
 import urllib.parse
 import urllib.request
 from contextlib import closing
@@ -15,7 +14,6 @@ from store.records import open_records
 from store.records.ports import Duty, Person
 from tests.integration.gateway.test_alone import Siren
 from tests.support.gammu import Modem
-from tests.support.mqtt import stranger
 from tests.support.servers import free_port, free_port_base, require, wait_until
 from tests.support.system import System
 
@@ -24,23 +22,6 @@ pytestmark = pytest.mark.server
 ROOM = RoomId("room1")  # the one that `init` makes
 OPERATOR = Person(PersonId("wang"), "王", "+8613800000001", "zh", quiet_hours=False)
 MINUTE_MS = 60_000
-
-
-def measured(system: System, readings: list[tuple[int, float]]) -> None:
-    """By a device on the gateway's own broker, acknowledged."""
-    edge = system.status()["edge"]
-    secret = Path(edge["password_file"]).read_text().strip()
-    port = urllib.parse.urlsplit(edge["url"]).port
-    pack = [{"n": "temperature", "u": "Cel", "t": at_ms / 1000, "v": v} for at_ms, v in readings]
-    with stranger(port or 0, edge["username"], secret) as device:
-        device.publish("devices/p1/readings", json.dumps(pack).encode())
-
-
-def rung_by_the_server(system: System) -> int:
-    url = f"{system.status()['phone']['url']}?phone={urllib.parse.quote(OPERATOR.phone)}&lang=zh"
-    with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - loopback
-        html: bytes = page.read()
-    return html.decode().count('class="bubble in"')
 
 
 def page(system: System) -> str:
@@ -87,7 +68,7 @@ def test_with_the_link_cut_the_village_hears_of_its_warm_room_and_nobody_is_rung
 
         with modem.running():
             hot = [(now_ms - i * MINUTE_MS, 8.2 if i <= 45 else 2.5) for i in range(90, -1, -5)]
-            measured(system, hot)
+            system.measured(hot)
             wait_until(lambda: siren.said()[-1:] == [f"{ROOM} CRIT_HIGH critical on"], 60, "rings")
             wait_until(modem.sent, 60, "a text has gone out by the modem")
             wait_until(
@@ -111,4 +92,4 @@ def test_with_the_link_cut_the_village_hears_of_its_warm_room_and_nobody_is_rung
         assert (notice["to"], notice["text"], notice["kind"]) == (OPERATOR.id, text, "raise")
         alarms = system.http("/api/v1/alarms", active="true")["alarms"]
         assert "CRIT_HIGH" in {alarm["code"] for alarm in alarms}
-        assert rung_by_the_server(system) == 0
+        assert system.phone(OPERATOR.phone).count('class="bubble in"') == 0

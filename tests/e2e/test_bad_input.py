@@ -3,10 +3,7 @@
 Beside every bad thing a good neighbour is sent, and must be stored.
 """
 
-import base64
 import json
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from coldtrail.settings import Installation, load
 from domain.reading import Columns, ProbeId, Series
+from tests.support import lan
 from tests.support.servers import free_port_base, require, wait_until
 from tests.support.system import Answered, System, coldtrail
 from tests.support.workload import Publisher
@@ -306,21 +304,8 @@ def test_a_zip_bomb_in_a_batch_is_quarantined_and_the_next_batch_is_stored(
 
 
 def post(system: System, name: str, body: bytes, user: str, password: str) -> tuple[int, str]:
-    """To the first gateway's LAN port: status and text of the answer."""
-    edge = load(system.data).edges()[0]
-    basic = base64.b64encode(f"{user}:{password}".encode()).decode()
-    request = urllib.request.Request(  # noqa: S310  # loopback
-        f"{edge.lan_url}/devices/{name}/readings",
-        body,
-        {"Authorization": f"Basic {basic}"},
-        method="POST",
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # loopback
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+    """To the first gateway."""
+    return lan.post(load(system.data).edges()[0].lan_url, name, body, lan.basic(user, password))
 
 
 def test_a_bad_post_says_why_and_a_devices_good_one_is_stored(system: System) -> None:

@@ -7,7 +7,7 @@ from time import time
 import pytest
 
 from tests.support.servers import free_port, free_port_base, require, wait_until
-from tests.support.system import System, coldtrail
+from tests.support.system import System, coldtrail, run_command
 from tests.support.workload import Publisher
 
 pytestmark = pytest.mark.server
@@ -51,4 +51,4 @@ def test_what_a_gateway_exports_is_imported_with_the_same_proof_and_once(tmp_pat
 
         torn = tmp_path / "torn"
         torn.write_bytes(file.read_bytes()[:-5])
-        assert coldtrail("import", str(torn), "--data", str(system.data), check=False) == ""
+        assert run_command("import", str(torn), "--data", str(system.data)).stdout == ""

@@ -9,7 +9,7 @@ from time import time
 import pytest
 
 from tests.support.servers import free_port_base, require, wait_until
-from tests.support.system import System, coldtrail
+from tests.support.system import System, coldtrail, run_command
 from tests.support.workload import Publisher
 
 pytestmark = pytest.mark.server
@@ -55,7 +55,7 @@ def test_a_server_restored_from_a_backup_gets_back_what_came_after_it(
         wait_until(lambda: stored(system) == list(range(60)), 20, "all of it is stored")
         room = system.http("/api/v1/rooms")["rooms"][0]["id"]
         system.http("/api/v1/assignments", {"probe": PROBE, "room": room, "from": EARLIER_S * 1000})
-        refused = coldtrail("restore", str(copy), "--data", str(system.data), check=False)
+        refused = run_command("restore", str(copy), "--data", str(system.data)).stdout
     assert "arrival" in said
     assert "new store ids" not in refused  # not while it runs
     before = (system.data / "gateway" / "store-id").read_text()
@@ -107,7 +107,7 @@ def test_a_server_set_back_without_its_knowledge_hears_of_it_from_its_gateways_a
         hand_over(system, range(60, 65))
         wait_until(lambda: stored(system)[-5:] == list(range(60, 65)), 20, "it goes on")
         assert len(stored(system)) < 65  # and lacks what its gateways were told that it has
-        refused = coldtrail("restore", "--in-place", "--data", str(system.data), check=False)
+        refused = run_command("restore", "--in-place", "--data", str(system.data)).stdout
     assert "new store ids" not in refused  # not while it runs
 
     assert "new store ids" in coldtrail("restore", "--in-place", "--data", str(system.data))
@@ -135,7 +135,7 @@ def test_a_backup_with_one_changed_byte_is_refused_and_nothing_is_touched(
     changed[len(changed) // 2] ^= 1
     victim.write_bytes(changed)
 
-    said = coldtrail("restore", str(copy), "--data", str(system.data), "--replace", check=False)
+    said = run_command("restore", str(copy), "--data", str(system.data), "--replace").stdout
 
     assert said == ""
     assert not list(system.data.glob("server.*"))

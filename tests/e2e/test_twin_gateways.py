@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,14 +88,6 @@ def twins(system: System) -> list[dict[str, Any]]:
     return [one for one in said if one["code"] == "DUPLICATE_GATEWAY"]
 
 
-def phone(system: System) -> str:
-    url = settings.load(system.data).phone_url
-    address = f"{url}?phone={urllib.parse.quote(BOSS)}&lang=zh"
-    with urllib.request.urlopen(address, timeout=10) as page:  # noqa: S310 - loopback
-        html: bytes = page.read()
-        return html.decode()
-
-
 def test_a_copied_card_is_noticed_and_told_and_loses_nothing(
     system: System, tmp_path: Path
 ) -> None:
@@ -116,7 +106,7 @@ def test_a_copied_card_is_noticed_and_told_and_loses_nothing(
         with second_machine(copy) as other:
             wait_until(lambda: twins(system), A_MINUTE_S, "it is noticed, with no device yet")
             noticed_s = monotonic() - began_s
-            wait_until(lambda: "停掉其中一台" in phone(system), A_MINUTE_S, "somebody is told")
+            wait_until(lambda: "停掉其中一台" in system.phone(BOSS), A_MINUTE_S, "somebody is told")
             told_s = monotonic() - began_s
             print(f"noticed {noticed_s:.1f} s, told {told_s:.1f} s after it was switched on")  # noqa: T201 - for docs/reliability.md
             first.hand_over(publisher, 30)
@@ -125,8 +115,8 @@ def test_a_copied_card_is_noticed_and_told_and_loses_nothing(
             wait_until(second.all_stored(system), 60, "every reading of the second is stored")
 
         assert [one["about"] for one in twins(system)] == ["gateway:gw1"]
-        assert "gw1" in phone(system)
-        assert phone(system).count("停掉其中一台") == 1
+        assert "gw1" in system.phone(BOSS)
+        assert system.phone(BOSS).count("停掉其中一台") == 1
         assert system.pipeline()["conflicts"] == 0
         gateway = system.pipeline()["gateways"]["gw1"]
         assert len(gateway["epochs"]) >= 3  # before, and one of each machine since

@@ -1,6 +1,5 @@
 """A room grows warm: one text message on one phone, an answer, and nobody else is rung."""
 
-import json
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ import pytest
 from domain.reading import PersonId, RoomId
 from store.records import open_records
 from store.records.ports import Duty, Person
-from tests.support.mqtt import stranger
 from tests.support.servers import free_port_base, require, wait_until
 from tests.support.system import System
 
@@ -41,25 +39,6 @@ def system(tmp_path: Path) -> Iterator[System]:
         yield made
 
 
-def publish(system: System, readings: list[tuple[int, float]]) -> None:
-    """As the installer, acknowledged."""
-    edge = system.status()["edge"]
-    secret = Path(edge["password_file"]).read_text().strip()
-    port = urllib.parse.urlsplit(edge["url"]).port
-    pack = [{"n": "temperature", "u": "Cel", "t": at_ms / 1000, "v": v} for at_ms, v in readings]
-    with stranger(port or 0, edge["username"], secret) as device:
-        device.publish("devices/p1/readings", json.dumps(pack).encode())
-
-
-def phone(system: System, number: str) -> str:
-    """The phone's page as its owner sees it."""
-    url = system.status()["phone"]["url"]
-    address = f"{url}?phone={urllib.parse.quote(number)}&lang=zh"
-    with urllib.request.urlopen(address, timeout=10) as page:  # noqa: S310 - loopback
-        html: bytes = page.read()
-        return html.decode()
-
-
 def answer(system: System, number: str, text: str) -> None:
     form = urllib.parse.urlencode({"phone": number, "text": text}).encode()
     url = f"{system.status()['phone']['url']}reply"
@@ -78,12 +57,11 @@ def test_a_warm_room_ends_in_one_text_and_an_answer_stops_the_ladder(system: Sys
     system.http(
         "/api/v1/assignments", {"probe": probe, "room": ROOM, "from": now_ms - 600 * MINUTE_MS}
     )
-    publish(
-        system,
+    system.measured(
         [(now_ms - i * MINUTE_MS, 8.2 if i <= 45 else 2.5) for i in range(90, -1, -5)],
     )
 
-    wait_until(lambda: "8.2" in phone(system, OPERATOR.phone), 30, "the operator's phone rings")
+    wait_until(lambda: "8.2" in system.phone(OPERATOR.phone), 30, "the operator's phone rings")
     answer(system, OPERATOR.phone, "1")
 
     def acknowledged() -> bool:
@@ -96,5 +74,5 @@ def test_a_warm_room_ends_in_one_text_and_an_answer_stops_the_ladder(system: Sys
 
     assert "CRIT_HIGH" in {alarm["code"] for alarm in alarms}
     assert {notice["to"] for notice in notices if notice["channel"] == "sms"} == {OPERATOR.id}
-    assert phone(system, OPERATOR.phone).count('class="bubble in"') == 1
-    assert "…0002" not in phone(system, OPERATOR.phone)
+    assert system.phone(OPERATOR.phone).count('class="bubble in"') == 1
+    assert "…0002" not in system.phone(OPERATOR.phone)

@@ -14,6 +14,7 @@ from coldtrail.settings import Installation
 from coldtrail.supervise import LOG_BYTES, AlreadyUp, Supervisor, is_up
 from store.system_alarms import read
 from tests.support.servers import free_port_base, require, wait_until
+from tests.support.system import coldtrail
 
 pytestmark = [pytest.mark.server, pytest.mark.fault]
 
@@ -159,12 +160,7 @@ def test_a_log_that_grew_large_begins_anew_and_its_past_is_kept_once(tmp_path: P
 
 def test_status_answers_in_a_folder_where_nothing_runs(tmp_path: Path) -> None:
     installation = folder(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "coldtrail", "status", "--json", "--data", str(installation.folder)],
-        capture_output=True,
-        check=True,
-    )
-    status = json.loads(done.stdout)
+    status = json.loads(coldtrail("status", "--json", "--data", str(installation.folder)))
 
     assert not status["up"]
     assert {r["state"] for r in status["roles"].values()} == {"stopped"}

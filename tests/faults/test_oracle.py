@@ -26,9 +26,9 @@ from ingest.settings import InfluxSettings
 from store.ports import AdmittedBatch
 from tests.faults.oracle import violations
 from tests.faults.sent import Ledger, Reading, RoomSaid
-from tests.integration.alerts.test_telling import Watch
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.influx import influxd
+from tests.support.watch import Watch
 from tests.support.workload import rfc3339
 from wire import receipt_v1, tombstone_v1
 from wire.batch_v1 import Clock

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,7 +18,7 @@ from domain.reading import PersonId
 from store.records import open_records
 from store.records.ports import Person
 from tests.support.providers import Webhook
-from tests.support.servers import free_port, free_port_base
+from tests.support.servers import free_port, free_port_base, serving
 from tests.support.sms import NOON_MS
 
 MINUTE_MS = 60_000
@@ -50,15 +49,8 @@ class Watched:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        server = HTTPServer(("127.0.0.1", self.port), self._handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
+        with serving(HTTPServer(("127.0.0.1", self.port), self._handler)):
             yield
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 class Rounds:

@@ -6,13 +6,14 @@ keeps is by (series, time), as there.
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.servers import serving
 
 LINE = re.compile(r"(?P<series>\S(?:\\.|[^\s\\])*) (?P<fields>\S+) (?P<at_ms>\d+)")
 
@@ -140,11 +141,5 @@ def stand_in(version: Literal["2", "3"]) -> Iterator[StandIn]:
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(http):
         yield server
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()

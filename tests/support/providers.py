@@ -7,14 +7,13 @@ refused, so that a mistake shows here and not in the field.
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from tests.support.servers import free_port
+from tests.support.servers import free_port, serving
 
 KEY_ID, KEY_SECRET = "AKIDEXAMPLE", "s3cret-of-the-test"
 SIGN = "某某冷链"
@@ -80,15 +79,8 @@ class StandIn:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        server = ThreadingHTTPServer(("127.0.0.1", self._port), self._handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
+        with serving(ThreadingHTTPServer(("127.0.0.1", self._port), self._handler)):
             yield
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
     def answer(
         self, path: str, headers: dict[str, str], body: bytes, outcome: str

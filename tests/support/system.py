@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
+from tests.support.mqtt import stranger
 from tests.support.servers import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def coldtrail(*args: str, timeout_s: float = 120, check: bool = True) -> str:
-    """Run one command of the program to its end and return what it printed."""
-    done = subprocess.run(
+def run_command(*args: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """One command of the program, to its end."""
+    return subprocess.run(
         [sys.executable, "-m", "coldtrail", *args],
         cwd=ROOT,
         capture_output=True,
@@ -32,7 +33,12 @@ def coldtrail(*args: str, timeout_s: float = 120, check: bool = True) -> str:
         timeout=timeout_s,
         check=False,
     )
-    if check and done.returncode:
+
+
+def coldtrail(*args: str, timeout_s: float = 120) -> str:
+    """What a command printed that must succeed."""
+    done = run_command(*args, timeout_s=timeout_s)
+    if done.returncode:
         raise AssertionError(f"coldtrail {' '.join(args)}: {done.returncode}\n{done.stderr}")
     return done.stdout
 
@@ -100,6 +106,24 @@ class System:
             coldtrail("status", "--json", "--data", str(self.data), timeout_s=30)
         )
         return parsed
+
+    def measured(self, readings: list[tuple[int, float]]) -> None:
+        """(at_ms, degC) by a device on the first gateway's own broker, acknowledged."""
+        edge = self.status()["edge"]
+        secret = (self.data / edge["password_file"]).read_text().strip()
+        pack = [
+            {"n": "temperature", "u": "Cel", "t": at_ms / 1000, "v": v} for at_ms, v in readings
+        ]
+        with stranger(urlsplit(edge["url"]).port or 0, edge["username"], secret) as device:
+            device.publish("devices/p1/readings", json.dumps(pack).encode())
+
+    def phone(self, number: str) -> str:
+        """The page of this phone, as its owner sees it."""
+        query = urlencode({"phone": number, "lang": "zh"})
+        url = f"{self.status()['phone']['url']}?{query}"
+        with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - loopback
+            html: bytes = page.read()
+            return html.decode()
 
     def ready(self) -> bool:
         if self.process is not None and self.process.poll() is not None:

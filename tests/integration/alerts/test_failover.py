@@ -16,10 +16,10 @@ from channels.ports import Channel, Outgoing, Refused, Sent, TryLater
 from domain.reading import PersonId
 from store.records.ports import Person
 from store.system_alarms import Board, read
-from tests.integration.alerts.test_telling import Watch, staffed
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
 from tests.support.servers import wait_until
+from tests.support.watch import Watch, staffed
 
 ROUTES = Routes({"sms": Way(TEXT), "backup": Way(TEXT), "call": Way(VOICE)})
 OPERATOR = "+8613800000001"

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from domain.reading import PersonId, RoomId
 from store.records.ports import Duty, Person
-from tests.integration.alerts.test_telling import OPERATOR, ROOM, SECOND, Watch, staffed
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
+from tests.support.watch import OPERATOR, SECOND, Watch, staffed, watched
 
 OWNER = "+8613800000007"
+
+ROOM = RoomId("r1")
 
 
 def owned(house: House) -> None:
@@ -105,17 +107,14 @@ def test_a_rule_that_is_changed_for_the_past_takes_the_alarm_back_and_says_so(
 
 
 def test_an_acknowledgement_recorded_late_still_stops_the_ladder(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(50)
-            assert ("2", "escalate") in phones.said()
-            house.records.add_action(
-                "paper", ROOM, "ack", watch.now_ms - 10 * MINUTE_MS, "op", {}, now_ms=watch.now_ms
-            )
-            before = len(phones.said())
-            watch.warm(60)
+    with watched(tmp_path) as watch:
+        watch.warm(50)
+        assert ("2", "escalate") in watch.phones.said()
+        watch.house.records.add_action(
+            "paper", ROOM, "ack", watch.now_ms - 10 * MINUTE_MS, "op", {}, now_ms=watch.now_ms
+        )
+        before = len(watch.phones.said())
+        watch.warm(60)
 
-            assert len(phones.said()) == before
-            assert OPERATOR in {n["phone"] for n in watch.store.notices()}
+        assert len(watch.phones.said()) == before
+        assert OPERATOR in {n["phone"] for n in watch.store.notices()}

@@ -8,9 +8,9 @@ import pytest
 
 from domain.reading import RoomId
 from domain.retelling import Acted, Arrived
-from tests.integration.alerts.test_telling import Watch, staffed
 from tests.support.alert_house import NOON_MS, House
 from tests.support.people import Phones
+from tests.support.watch import Watch, staffed
 from tests.unit.decision.story import LADDER, Story
 
 Row = tuple[float, str, str, str]

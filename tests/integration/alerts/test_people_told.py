@@ -13,16 +13,16 @@ from domain.reading import PersonId, RoomId, SiteId
 from domain.roster import Shift
 from store.facts import open_facts
 from store.records.ports import CalendarDay, Duty, Person, Room, Site
-from tests.integration.alerts.test_telling import OPERATOR, SECOND, TOWNSHIP, Watch, staffed
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
+from tests.support.watch import OPERATOR, SECOND, TOWNSHIP, Watch, staffed, watched
 
 HOUR_MS = 60 * MINUTE_MS
 ROOM = RoomId("r1")
 STRANGER = "+8613899999999"
 
 
-def said(house: House, watch: Watch) -> dict[str, Any]:
+def said(watch: Watch) -> dict[str, Any]:
     return {"by": "admin", "now_ms": watch.now_ms}
 
 
@@ -75,38 +75,32 @@ def test_nobody_on_duty_falls_back_to_all_of_the_role_and_says_so(tmp_path: Path
 def test_whoever_had_the_texts_stopped_gets_none_and_the_next_step_hears_at_once(
     tmp_path: Path,
 ) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.reply("TD")
-            (owed,) = watch.store.owed(watch.now_ms)
-            assert (owed.understood, owed.person) == ("unsubscribe", "op")
-            assert "退订" in list(phones.texts())[-1]
-            house.records.stop_texts(PersonId("op"), watch.now_ms, **said(house, watch))
-            watch.warm(50)
+    with watched(tmp_path) as watch:
+        watch.reply("TD")
+        (owed,) = watch.store.owed(watch.now_ms)
+        assert (owed.understood, owed.person) == ("unsubscribe", "op")
+        assert "退订" in list(watch.phones.texts())[-1]
+        watch.house.records.stop_texts(PersonId("op"), watch.now_ms, **said(watch))
+        watch.warm(50)
 
-            assert phones.said()[1:] == [("2", "raise"), ("2", "escalate"), ("2", "escalate")]
-            assert list(phones.texts())[1].startswith("无人值班:")
-            house.records.allow_texts(PersonId("op"), **said(house, watch))
-            watch.warm(15, 2.0)
-            assert ("2", "clear") in phones.said()
+        assert watch.phones.said()[1:] == [("2", "raise"), ("2", "escalate"), ("2", "escalate")]
+        assert list(watch.phones.texts())[1].startswith("无人值班:")
+        watch.house.records.allow_texts(PersonId("op"), **said(watch))
+        watch.warm(15, 2.0)
+        assert ("2", "clear") in watch.phones.said()
 
 
 def test_a_silence_keeps_the_words_back_and_its_early_end_lets_them_out(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            house.records.silence("s-1", ROOM, "CRIT_HIGH", "探头在修", 4, **said(house, watch))
-            house.records.silence("s-2", ROOM, "WARN_HIGH", "探头在修", 4, **said(house, watch))
-            watch.warm(60)
-            assert phones.said() == []
-            assert {f.code for f in watch.facts.facts(ROOM)} == {"CRIT_HIGH", "WARN_HIGH"}
-            house.records.end_silence("s-1", **said(house, watch))
-            watch.turn()
+    with watched(tmp_path) as watch:
+        watch.house.records.silence("s-1", ROOM, "CRIT_HIGH", "探头在修", 4, **said(watch))
+        watch.house.records.silence("s-2", ROOM, "WARN_HIGH", "探头在修", 4, **said(watch))
+        watch.warm(60)
+        assert watch.phones.said() == []
+        assert {f.code for f in watch.facts.facts(ROOM)} == {"CRIT_HIGH", "WARN_HIGH"}
+        watch.house.records.end_silence("s-1", **said(watch))
+        watch.turn()
 
-            assert phones.said() == [("1", "raise")]
+        assert watch.phones.said() == [("1", "raise")]
 
 
 def test_a_silence_that_runs_out_by_itself_lets_the_words_out(tmp_path: Path) -> None:
@@ -114,8 +108,8 @@ def test_a_silence_that_runs_out_by_itself_lets_the_words_out(tmp_path: Path) ->
     with House(tmp_path) as house:
         staffed(house)
         with Watch(house, phones, NOON_MS) as watch:
-            house.records.silence("s-1", ROOM, "CRIT_HIGH", "门坏了", 1, **said(house, watch))
-            house.records.silence("s-2", ROOM, "WARN_HIGH", "门坏了", 2, **said(house, watch))
+            house.records.silence("s-1", ROOM, "CRIT_HIGH", "门坏了", 1, **said(watch))
+            house.records.silence("s-2", ROOM, "WARN_HIGH", "门坏了", 2, **said(watch))
             watch.warm(55)
         with Watch(house, phones, watch.now_ms) as watch:  # a life that only reads of it
             watch.warm(10)
@@ -124,41 +118,36 @@ def test_a_silence_that_runs_out_by_itself_lets_the_words_out(tmp_path: Path) ->
 
 
 def test_a_wrong_code_is_answered_with_the_codes_that_are_open(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            code = str(watch.store.notices()[0]["code"])
-            wrong = "A2A2" if code != "A2A2" else "B2B2"
-            watch.reply(f"1 {wrong}")
-            assert code in list(phones.texts())[-1]
-            watch.reply(f"1 {wrong}", phone=STRANGER, id="r-2")
-            watch.warm(15)
+    with watched(tmp_path) as watch:
+        watch.warm(35)
+        code = str(watch.store.notices()[0]["code"])
+        wrong = "A2A2" if code != "A2A2" else "B2B2"
+        watch.reply(f"1 {wrong}")
+        assert code in list(watch.phones.texts())[-1]
+        watch.reply(f"1 {wrong}", phone=STRANGER, id="r-2")
+        watch.warm(15)
 
-            words = [r["understood"] for r in watch.store.replies()]
-            assert words == ["stranger", "wrong-code"]
-            assert ("2", "escalate") in phones.said()  # neither stopped the ladder
+        words = [r["understood"] for r in watch.store.replies()]
+        assert words == ["stranger", "wrong-code"]
+        assert ("2", "escalate") in watch.phones.said()  # neither stopped the ladder
 
 
 def test_a_reply_after_the_end_is_asked_for_the_cause(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            watch.warm(20, 2.0)
-            code = watch.store.notices()[0]["code"]
-            watch.reply(f"1 {code}")
-            assert "7误报" in list(phones.texts())[-1]
-            assert watch.store.owed(watch.now_ms) == []
-            watch.reply("1", id="r-2")
+    with watched(tmp_path) as watch:
+        watch.warm(35)
+        watch.warm(20, 2.0)
+        code = watch.store.notices()[0]["code"]
+        watch.reply(f"1 {code}")
+        assert "7误报" in list(watch.phones.texts())[-1]
+        assert watch.store.owed(watch.now_ms) == []
+        watch.reply("1", id="r-2")
 
-            assert [r["understood"] for r in watch.store.replies()] == ["nothing-open", "over"]
+        assert [r["understood"] for r in watch.store.replies()] == ["nothing-open", "over"]
 
 
-def two_hot_rooms(house: House, watch: Watch) -> dict[str, str]:
+def two_hot_rooms(watch: Watch) -> dict[str, str]:
     """Code of each room's alarm."""
+    house = watch.house
     house.room("r2", "mqtt:g1:p2")
     rows = [(NOON_MS + 5 * i * MINUTE_MS, 8.0) for i in range(8)]
     watch.now_ms = rows[-1][0]
@@ -169,35 +158,30 @@ def two_hot_rooms(house: House, watch: Watch) -> dict[str, str]:
 
 
 def test_once_one_of_two_alarms_is_acknowledged_a_bare_1_means_the_other(tmp_path: Path) -> None:
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, Phones(), NOON_MS) as watch:
-            codes = two_hot_rooms(house, watch)
-            watch.reply(f"回1确认 {codes['r2']}")
-            watch.reply("1", id="r-2")
+    with watched(tmp_path) as watch:
+        codes = two_hot_rooms(watch)
+        watch.reply(f"回1确认 {codes['r2']}")
+        watch.reply("1", id="r-2")
 
-            assert [r["room"] for r in watch.store.replies()] == ["r1", "r2"]
+        assert [r["room"] for r in watch.store.replies()] == ["r1", "r2"]
 
 
 def test_words_that_mean_nothing_are_answered_with_what_to_reply_once_an_hour(
     tmp_path: Path,
 ) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            code = str(watch.store.notices()[0]["code"])
-            watch.reply("收到")
-            watch.reply("正在开车,稍后回复", id="r-2")  # as a telephone says by itself
-            answers = [n for n in watch.store.notices() if n["kind"] == "answer"]
-            assert [n["text"] for n in answers] == [f"没看懂,报警还没有确认。确认请回:1 {code}"]
-            watch.warm(15)
+    with watched(tmp_path) as watch:
+        watch.warm(35)
+        code = str(watch.store.notices()[0]["code"])
+        watch.reply("收到")
+        watch.reply("正在开车,稍后回复", id="r-2")  # as a telephone says by itself
+        answers = [n for n in watch.store.notices() if n["kind"] == "answer"]
+        assert [n["text"] for n in answers] == [f"没看懂,报警还没有确认。确认请回:1 {code}"]
+        watch.warm(15)
 
-            assert ("2", "escalate") in phones.said(), "nobody has acknowledged"
-            watch.warm(60)
-            watch.reply("好的", id="r-3")
-            assert len([n for n in watch.store.notices() if n["kind"] == "answer"]) == 2
+        assert ("2", "escalate") in watch.phones.said(), "nobody has acknowledged"
+        watch.warm(60)
+        watch.reply("好的", id="r-3")
+        assert len([n for n in watch.store.notices() if n["kind"] == "answer"]) == 2
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
@@ -226,42 +210,36 @@ def test_an_answer_about_one_alarm_is_one_message(tmp_path: Path, lang: str) -> 
 def test_still_hot_two_hours_after_the_acknowledgement_the_ladder_starts_anew(
     tmp_path: Path,
 ) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            watch.reply("1")
-            acked = len(phones.said())
-            watch.warm(115)
-            assert phones.said()[acked:] == []
-            watch.warm(25)
+    with watched(tmp_path) as watch:
+        watch.warm(35)
+        watch.reply("1")
+        acked = len(watch.phones.said())
+        watch.warm(115)
+        assert watch.phones.said()[acked:] == []
+        watch.warm(25)
 
-            assert phones.said()[acked:] == [
-                ("1", "repeat"), ("1", "escalate"), ("2", "escalate"),
-            ]  # fmt: skip
+        assert watch.phones.said()[acked:] == [
+            ("1", "repeat"), ("1", "escalate"), ("2", "escalate"),
+        ]  # fmt: skip
 
 
 def test_a_drill_climbs_like_an_alarm_says_that_it_is_one_and_ends_with_its_answer(
     tmp_path: Path,
 ) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.turn()
-            house.records.start_drill("d-1", SiteId("s1"), **said(house, watch))
-            watch.until(watch.now_ms + 16 * MINUTE_MS)
-            assert phones.said() == [("1", "raise"), ("1", "escalate"), ("2", "escalate")]
-            assert all("演练" in text for text in phones.texts())
-            watch.reply("1", phone=SECOND)
-            (owed,) = watch.store.owed(watch.now_ms)
-            assert (owed.room, owed.person) == ("drill:d-1", "second")
-            house.records.answer_drill("d-1", owed.at_ms, "sms", by="second", now_ms=watch.now_ms)
-            watch.until(watch.now_ms + 90 * MINUTE_MS)
+    with watched(tmp_path) as watch:
+        watch.turn()
+        watch.house.records.start_drill("d-1", SiteId("s1"), **said(watch))
+        watch.until(watch.now_ms + 16 * MINUTE_MS)
+        assert watch.phones.said() == [("1", "raise"), ("1", "escalate"), ("2", "escalate")]
+        assert all("演练" in text for text in watch.phones.texts())
+        watch.reply("1", phone=SECOND)
+        (owed,) = watch.store.owed(watch.now_ms)
+        assert (owed.room, owed.person) == ("drill:d-1", "second")
+        watch.house.records.answer_drill("d-1", owed.at_ms, "sms", by="second", now_ms=watch.now_ms)
+        watch.until(watch.now_ms + 90 * MINUTE_MS)
 
-            assert sorted(phones.said()[3:]) == [("1", "clear"), ("2", "clear")]
-            assert watch.facts.facts() == []
+        assert sorted(watch.phones.said()[3:]) == [("1", "clear"), ("2", "clear")]
+        assert watch.facts.facts() == []
 
 
 def test_an_unanswered_drill_ends_after_an_hour_before_the_county_hears(tmp_path: Path) -> None:
@@ -271,7 +249,7 @@ def test_an_unanswered_drill_ends_after_an_hour_before_the_county_hears(tmp_path
         house.person("county", "county", "+8613800000004")
         with Watch(house, phones, NOON_MS) as watch:
             watch.turn()
-            house.records.start_drill("d-1", SiteId("s1"), **said(house, watch))
+            house.records.start_drill("d-1", SiteId("s1"), **said(watch))
             watch.until(watch.now_ms + 50 * MINUTE_MS)
             assert ("3", "escalate") in phones.said()
         with Watch(house, phones, watch.now_ms) as watch:  # a restart in the middle
@@ -345,7 +323,7 @@ def test_silences_alter_no_fact(tmp_path: Path) -> None:
                 watch.warm(20)
                 if quiet:
                     for n, code in enumerate(("CRIT_HIGH", "WARN_HIGH", "SENSOR_STUCK")):
-                        house.records.silence(f"s{n}", ROOM, code, "x", 3, **said(house, watch))
+                        house.records.silence(f"s{n}", ROOM, code, "x", 3, **said(watch))
                 watch.warm(40)
                 watch.warm(30, 2.0)
             with closing(open_facts(house.path("facts.db"))) as facts:

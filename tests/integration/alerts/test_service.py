@@ -19,7 +19,7 @@ from store.facts import open_facts_reader
 from store.notices import open_notices_reader
 from store.records.ports import Duty
 from tests.support.alert_house import MINUTE_MS, House
-from tests.support.servers import free_port, wait_until
+from tests.support.servers import free_port, serving, wait_until
 from tests.support.sms import Centre
 
 PHONE = "+8613800000001"
@@ -54,15 +54,8 @@ class Api:
 
     @contextmanager
     def running(self) -> Iterator["Api"]:
-        server = HTTPServer(("127.0.0.1", self._port), self._handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
+        with serving(HTTPServer(("127.0.0.1", self._port), self._handler)):
             yield self
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 def now_ms() -> int:

@@ -14,9 +14,9 @@ from domain.reading import GatewayId
 from store.notices import NewNotice
 from store.ports import AdmittedBatch, BatchId
 from store.system_alarms import Board, read
-from tests.integration.alerts.test_telling import Watch
 from tests.support.alert_house import NOON_MS, House
 from tests.support.people import Phones
+from tests.support.watch import Watch
 from wire import tombstone_v1
 from wire.status_v1 import Clock, Status, encode
 

@@ -1,129 +1,39 @@
 """From a reading to the phones: the ladder, replies, restarts, late data, an absent carrier."""
 
 import sqlite3
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from alerts.engine import Engine
-from alerts.gateway_events import GatewayEvents
-from alerts.notices import Notifier
-from alerts.routes import ONE, Routes
-from alerts.sending import Sender
 from domain.reading import RoomId
-from store.facts import open_facts
-from store.notices import open_notices
 from tests.support.alert_house import DAY_MS, MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
+from tests.support.watch import OPERATOR, Watch, staffed, watched
 
 ROOM = RoomId("r1")
-OPERATOR, SECOND, TOWNSHIP = "+8613800000001", "+8613800000002", "+8613800000003"
-
-
-class Watch:
-    """The alerts role with a clock in the hand; ``with`` is one life of its process."""
-
-    def __init__(
-        self,
-        house: House,
-        phones: Phones,
-        now_ms: int,
-        tell_from_ms: int | None = None,
-        routes: Routes = ONE,
-    ) -> None:
-        self.house, self.phones, self.now_ms, self._routes = house, phones, now_ms, routes
-        self._tell_from_ms = tell_from_ms
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        house, enter = self.house, self._stack.enter_context
-        self.facts = enter(closing(open_facts(house.path("facts.db"))))
-        self.store = enter(closing(open_notices(house.path("notices.db"))))
-        self.engine = Engine(house.readings, house.records, self.facts)
-        while self.engine.behind():
-            self.engine.follow(self.now_ms)
-        self.gateways = GatewayEvents(house.readings, self.store)
-        self.notifier = Notifier(
-            self.engine, house.records, self.facts, self.store, self.now_ms, self._tell_from_ms,
-            self.gateways, self._routes,
-        )  # fmt: skip
-        self.sender = Sender(
-            self.store, self.facts, self.notifier.rosters, self.notifier.places,
-            lambda: self.now_ms, self._routes,
-        )  # fmt: skip
-        return self
-
-    def __exit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def decide(self) -> None:
-        judged = self.engine.follow(self.now_ms)
-        self.gateways.take()
-        self.notifier.read_replies(self.now_ms)
-        self.notifier.turn(self.now_ms, judged)
-
-    def turn(self) -> None:
-        self.decide()
-        while self.sender.send_due(self.phones):
-            pass
-
-    def until(self, end_ms: int) -> None:
-        """A turn a minute."""
-        while self.now_ms < end_ms:
-            self.now_ms += MINUTE_MS
-            self.turn()
-
-    def warm(self, minutes: int, celsius: float = 8.0) -> None:
-        """A reading every five minutes, each judged as it comes."""
-        end_ms = self.now_ms + minutes * MINUTE_MS
-        while self.now_ms < end_ms:
-            self.house.arrive([(self.now_ms, celsius)], at_ms=self.now_ms)
-            self.turn()
-            self.until(self.now_ms + 5 * MINUTE_MS)
-
-    def reply(self, text: str, phone: str = OPERATOR, id: str = "r-1") -> None:
-        self.store.keep_reply(id, phone, text, self.now_ms)
-        self.turn()
-
-
-def staffed(house: House) -> None:
-    house.room("r1", "mqtt:g1:p1")
-    house.person("op", "operator", OPERATOR)
-    house.person("second", "second", SECOND)
-    house.person("town", "township", TOWNSHIP)
 
 
 def test_a_critical_climbs_the_ladder_until_the_reply_1_stops_it(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(50)
-            assert phones.said() == [("1", "raise"), ("1", "escalate"), ("2", "escalate")]
-            watch.reply("1")
-            watch.warm(60)
+    with watched(tmp_path) as watch:
+        watch.warm(50)
+        assert watch.phones.said() == [("1", "raise"), ("1", "escalate"), ("2", "escalate")]
+        watch.reply("1")
+        watch.warm(60)
 
-            assert phones.said() == [("1", "raise"), ("1", "escalate"), ("2", "escalate")]
-            (reply,) = watch.store.replies()
-            assert (reply["understood"], reply["room"], reply["posted"]) == ("ack", "r1", False)
-            text = next(iter(phones.texts()))
-            assert "草莓" in text
-            assert "8.0℃" in text
-            assert len(text) <= 70
+        assert watch.phones.said() == [("1", "raise"), ("1", "escalate"), ("2", "escalate")]
+        (reply,) = watch.store.replies()
+        assert (reply["understood"], reply["room"], reply["posted"]) == ("ack", "r1", False)
+        text = next(iter(watch.phones.texts()))
+        assert "草莓" in text
+        assert "8.0℃" in text
+        assert len(text) <= 70
 
 
 def test_the_all_clear_reaches_everybody_who_was_told(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(50)
-            watch.warm(25, 2.5)
+    with watched(tmp_path) as watch:
+        watch.warm(50)
+        watch.warm(25, 2.5)
 
-            assert sorted(phones.said()[-2:]) == [("1", "clear"), ("2", "clear")]
+        assert sorted(watch.phones.said()[-2:]) == [("1", "clear"), ("2", "clear")]
 
 
 def test_dying_at_any_moment_tells_each_thing_once(tmp_path: Path) -> None:
@@ -160,29 +70,23 @@ def test_an_answer_lost_on_the_way_sends_the_same_key_again(tmp_path: Path) -> N
 
 
 def test_what_is_over_when_the_carrier_comes_back_is_told_as_past(tmp_path: Path) -> None:
-    phones = Phones(outages=10_000)
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            watch.warm(30, 2.5)
-            phones.outages = 0
-            watch.until(watch.now_ms + 2 * MINUTE_MS)
+    with watched(tmp_path, Phones(outages=10_000)) as watch:
+        watch.warm(35)
+        watch.warm(30, 2.5)
+        watch.phones.outages = 0
+        watch.until(watch.now_ms + 2 * MINUTE_MS)
 
-            assert phones.said() == [("1", "past"), ("1", "clear")]
+        assert watch.phones.said() == [("1", "past"), ("1", "clear")]
 
 
 def test_a_clock_that_is_put_back_by_hours_puts_no_message_off(tmp_path: Path) -> None:
-    phones = Phones(outages=10_000)
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            phones.outages = 0
-            watch.now_ms -= 12 * 60 * MINUTE_MS
-            watch.sender.send_due(phones)
+    with watched(tmp_path, Phones(outages=10_000)) as watch:
+        watch.warm(35)
+        watch.phones.outages = 0
+        watch.now_ms -= 12 * 60 * MINUTE_MS
+        watch.sender.send_due(watch.phones)
 
-            assert phones.said() == [("1", "raise")]
+        assert watch.phones.said() == [("1", "raise")]
 
 
 def test_facts_built_again_ring_nobody(tmp_path: Path) -> None:
@@ -216,30 +120,27 @@ def test_a_history_loaded_before_tell_from_rings_nobody(tmp_path: Path) -> None:
 
 
 def test_a_drained_backlog_gives_one_message_that_speaks_of_the_past(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(5, 2.5)
-            gone_ms = watch.now_ms
-            watch.until(gone_ms + 180 * MINUTE_MS)
-            silent = phones.said()
-            rows = [(gone_ms + 5 * i * MINUTE_MS, 8.0 if 6 <= i < 18 else 2.5) for i in range(36)]
-            for i in range(0, 36, 6):
-                house.arrive(rows[i : i + 6], at_ms=watch.now_ms, backlog=True)
-                house.arrive([(watch.now_ms, 2.5)], at_ms=watch.now_ms)
-                watch.turn()
-                watch.now_ms += 2_000
-            for _ in range(40):
-                watch.now_ms += 2_000
-                watch.turn()
+    with watched(tmp_path) as watch:
+        watch.warm(5, 2.5)
+        gone_ms = watch.now_ms
+        watch.until(gone_ms + 180 * MINUTE_MS)
+        silent = watch.phones.said()
+        rows = [(gone_ms + 5 * i * MINUTE_MS, 8.0 if 6 <= i < 18 else 2.5) for i in range(36)]
+        for i in range(0, 36, 6):
+            watch.house.arrive(rows[i : i + 6], at_ms=watch.now_ms, backlog=True)
+            watch.house.arrive([(watch.now_ms, 2.5)], at_ms=watch.now_ms)
+            watch.turn()
+            watch.now_ms += 2_000
+        for _ in range(40):
+            watch.now_ms += 2_000
+            watch.turn()
 
-            after = phones.said()[len(silent) :]
-            assert sorted(after) == [
-                ("1", "clear"), ("1", "past"), ("2", "clear"), ("3", "clear"),
-            ]  # fmt: skip
-            past = next(m for m in phones.messages.values() if m.kind == "past")
-            assert "8.0" in past.text
+        after = watch.phones.said()[len(silent) :]
+        assert sorted(after) == [
+            ("1", "clear"), ("1", "past"), ("2", "clear"), ("3", "clear"),
+        ]  # fmt: skip
+        past = next(m for m in watch.phones.messages.values() if m.kind == "past")
+        assert "8.0" in past.text
 
 
 def test_a_door_whose_closing_is_still_in_the_backlog_rings_nobody(tmp_path: Path) -> None:
@@ -282,64 +183,50 @@ def test_with_two_alarms_open_a_bare_1_asks_which(tmp_path: Path) -> None:
 
 
 def test_after_the_all_clear_the_code_and_a_digit_give_the_cause(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            watch.warm(20, 2.5)
-            code = watch.store.notices()[0]["code"]
-            watch.reply(f"{code} 4")
+    with watched(tmp_path) as watch:
+        watch.warm(35)
+        watch.warm(20, 2.5)
+        code = watch.store.notices()[0]["code"]
+        watch.reply(f"{code} 4")
 
-            (owed,) = watch.store.owed(watch.now_ms)
-            assert owed.detail == {"cause": "loading"}
+        (owed,) = watch.store.owed(watch.now_ms)
+        assert owed.detail == {"cause": "loading"}
 
 
 def test_a_strangers_1_is_kept_and_stops_nothing(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            watch.reply("1", phone="+8613899999999")
-            watch.warm(15)
+    with watched(tmp_path) as watch:
+        watch.warm(35)
+        watch.reply("1", phone="+8613899999999")
+        watch.warm(15)
 
-            assert ("2", "escalate") in phones.said()
-            assert [r["understood"] for r in watch.store.replies()] == ["stranger"]
+        assert ("2", "escalate") in watch.phones.said()
+        assert [r["understood"] for r in watch.store.replies()] == ["stranger"]
 
 
 def test_an_acknowledgement_in_the_records_stops_the_ladder(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(35)
-            house.records.add_action(
-                "a-1", ROOM, "ack", watch.now_ms, "op", {}, now_ms=watch.now_ms
-            )
-            watch.turn()
-            watch.warm(30)
+    with watched(tmp_path) as watch:
+        watch.warm(35)
+        watch.house.records.add_action(
+            "a-1", ROOM, "ack", watch.now_ms, "op", {}, now_ms=watch.now_ms
+        )
+        watch.turn()
+        watch.warm(30)
 
-            assert phones.said() == [("1", "raise")]
+        assert watch.phones.said() == [("1", "raise")]
 
 
 def test_temperature_asked_is_answered_with_the_readings_age(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            watch.warm(5, 2.5)
-            watch.until(watch.now_ms + 3 * MINUTE_MS)
-            watch.reply("温度")
+    with watched(tmp_path) as watch:
+        watch.warm(5, 2.5)
+        watch.until(watch.now_ms + 3 * MINUTE_MS)
+        watch.reply("温度")
 
-            assert list(phones.texts()) == ["东村r1 2.5℃(8分钟前)"]
+        assert list(watch.phones.texts()) == ["东村r1 2.5℃(8分钟前)"]
 
 
 def test_both_files_are_left_whole(tmp_path: Path) -> None:
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, Phones(), NOON_MS) as watch:
-            watch.warm(40)
+    with watched(tmp_path) as watch:
+        watch.warm(40)
     for name in ("facts.db", "notices.db"):
         with closing(sqlite3.connect(tmp_path / name)) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -1,13 +1,14 @@
 """What a gateway told people while the link was down is not told to them a second time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from domain.reading import RoomId
-from tests.integration.alerts.test_telling import OPERATOR, Watch, staffed
-from tests.support.alert_house import MINUTE_MS, NOON_MS, House
-from tests.support.people import Phones
+from tests.support.alert_house import MINUTE_MS, NOON_MS
+from tests.support.watch import OPERATOR, Watch, watched
 from wire.events_v1 import About, Acked, Event, Told
 
 WARM_MS = NOON_MS - 50 * MINUTE_MS
@@ -32,113 +33,98 @@ def told(
     )  # fmt: skip
 
 
-def back(house: House, *events: Event, rows: list[tuple[int, float]] = HOT) -> None:
+@contextmanager
+def away(folder: Path) -> Iterator[Watch]:
+    """Noon; for an hour nothing was heard."""
+    with watched(folder, from_ms=NOON_MS - 60 * MINUTE_MS) as watch:
+        watch.now_ms = NOON_MS
+        yield watch
+
+
+def back(watch: Watch, *events: Event, rows: list[tuple[int, float]] = HOT) -> None:
     """The link returns at noon: first the report, then the readings."""
     if events:
-        house.report(list(events), at_ms=NOON_MS)
-    house.arrive(rows, at_ms=NOON_MS)
+        watch.house.report(list(events), at_ms=NOON_MS)
+    watch.house.arrive(rows, at_ms=NOON_MS)
 
 
 def test_who_was_told_on_the_spot_is_not_rung_again(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
-            watch.now_ms = NOON_MS
-            back(house, told())
-            watch.turn()
-            watch.turn()
+    with away(tmp_path) as watch:
+        back(watch, told())
+        watch.turn()
+        watch.turn()
 
-            assert phones.said() == []
-            [row] = watch.store.notices(RoomId("r1"))
-            assert (row["state"], row["to"], row["kind"]) == ("told", "op", "raise")
-            assert row["text"] == "r1草莓 8.0℃超温"
-            assert row["fact_ids"], "it stands with the alarm that it was about"
+        assert watch.phones.said() == []
+        [row] = watch.store.notices(RoomId("r1"))
+        assert (row["state"], row["to"], row["kind"]) == ("told", "op", "raise")
+        assert row["text"] == "r1草莓 8.0℃超温"
+        assert row["fact_ids"], "it stands with the alarm that it was about"
 
 
 @pytest.mark.parametrize("at_ms", [-1, 1 << 53, 1 << 63, 10**30])
 def test_a_report_that_cannot_be_is_passed_over_and_people_are_told_as_ever(
     tmp_path: Path, at_ms: int
 ) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
-            watch.now_ms = NOON_MS
-            back(house, Acked("k", at_ms, "r1", "page"))
-            watch.turn()
-            watch.turn()
+    with away(tmp_path) as watch:
+        back(watch, Acked("k", at_ms, "r1", "page"))
+        watch.turn()
+        watch.turn()
 
-            assert len(phones.said()) == 1
+        assert len(watch.phones.said()) == 1
 
 
 def test_without_a_report_the_same_readings_ring(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
-            watch.now_ms = NOON_MS
-            back(house)
-            watch.turn()
+    with away(tmp_path) as watch:
+        back(watch)
+        watch.turn()
 
-            assert phones.said() == [("1", "raise")]
+        assert watch.phones.said() == [("1", "raise")]
 
 
 def test_a_report_of_another_alarm_silences_nothing(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
-            watch.now_ms = NOON_MS
-            back(house, told(code="CRIT_FREEZE"), told(hours_ago=5, cleared_ms=FIRED_MS))
-            watch.turn()
+    with away(tmp_path) as watch:
+        back(watch, told(code="CRIT_FREEZE"), told(hours_ago=5, cleared_ms=FIRED_MS))
+        watch.turn()
 
-            assert phones.said() == [("1", "raise")]
+        assert watch.phones.said() == [("1", "raise")]
 
 
 def test_the_ladder_goes_on_from_there_and_the_end_reaches_who_was_told(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
-            watch.now_ms = NOON_MS
-            back(house, told())
-            watch.turn()
-            watch.now_ms += 5 * MINUTE_MS
-            watch.warm(15)
-            assert phones.said() == [("1", "escalate"), ("2", "escalate")]
+    with away(tmp_path) as watch:
+        back(watch, told())
+        watch.turn()
+        watch.now_ms += 5 * MINUTE_MS
+        watch.warm(15)
+        assert watch.phones.said() == [("1", "escalate"), ("2", "escalate")]
 
-            watch.warm(20, 2.5)
+        watch.warm(20, 2.5)
 
-            assert sorted(phones.said()[-2:]) == [("1", "clear"), ("2", "clear")]
+        assert sorted(watch.phones.said()[-2:]) == [("1", "clear"), ("2", "clear")]
 
 
 def test_what_was_answered_on_the_spot_climbs_no_ladder(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
-            watch.now_ms = NOON_MS
-            house.report([told(), Acked("a1", FIRED_MS + 2 * MINUTE_MS, "r1", "op")], at_ms=NOON_MS)
-            watch.turn()
-            [reply] = watch.store.owed(NOON_MS)
-            assert (reply.provider_id, reply.room, reply.person) == ("gateway:a1", "r1", "op")
-            house.records.add_action(  # as the api does when it is posted
-                reply.provider_id, RoomId("r1"), "ack", reply.at_ms, "op", {}, now_ms=NOON_MS
-            )
-            house.arrive(HOT, at_ms=NOON_MS)
-            watch.turn()
-            watch.now_ms += 5 * MINUTE_MS
+    with away(tmp_path) as watch:
+        watch.house.report(
+            [told(), Acked("a1", FIRED_MS + 2 * MINUTE_MS, "r1", "op")], at_ms=NOON_MS
+        )
+        watch.turn()
+        [reply] = watch.store.owed(NOON_MS)
+        assert (reply.provider_id, reply.room, reply.person) == ("gateway:a1", "r1", "op")
+        watch.house.records.add_action(  # as the api does when it is posted
+            reply.provider_id, RoomId("r1"), "ack", reply.at_ms, "op", {}, now_ms=NOON_MS
+        )
+        watch.house.arrive(HOT, at_ms=NOON_MS)
+        watch.turn()
+        watch.now_ms += 5 * MINUTE_MS
 
-            watch.warm(60)
+        watch.warm(60)
 
-            assert phones.said() == []
+        assert watch.phones.said() == []
 
 
 def test_what_began_and_ended_there_and_was_told_both_times_is_only_recorded(
     tmp_path: Path,
 ) -> None:
-    phones = Phones()
     over = [*HOT[:8], *((WARM_MS + n * 5 * MINUTE_MS, 2.5) for n in (8, 9, 10))]
     end_ms = WARM_MS + 45 * MINUTE_MS
     warnings = [
@@ -151,24 +137,18 @@ def test_what_began_and_ended_there_and_was_told_both_times_is_only_recorded(
         )
         for kind in ("raise", "clear")
     ]  # fmt: skip
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS - 60 * MINUTE_MS) as watch:
-            watch.now_ms = NOON_MS
-            back(house, *warnings, rows=over)
-            watch.turn()
+    with away(tmp_path) as watch:
+        back(watch, *warnings, rows=over)
+        watch.turn()
 
-            assert phones.said() == []
-            assert {n["state"] for n in watch.store.notices(RoomId("r1"))} == {"told"}
+        assert watch.phones.said() == []
+        assert {n["state"] for n in watch.store.notices(RoomId("r1"))} == {"told"}
 
 
 def test_a_report_that_comes_again_or_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
-    phones = Phones()
-    with House(tmp_path) as house:
-        staffed(house)
-        with Watch(house, phones, NOON_MS) as watch:
-            house.report([told()], at_ms=NOON_MS)
-            house.report([told()], at_ms=NOON_MS)
-            assert watch.gateways.take() == 2
-            assert watch.gateways.take() == 0
-            assert len(watch.store.notices(RoomId("r1"))) == 1
+    with watched(tmp_path) as watch:
+        watch.house.report([told()], at_ms=NOON_MS)
+        watch.house.report([told()], at_ms=NOON_MS)
+        assert watch.gateways.take() == 2
+        assert watch.gateways.take() == 0
+        assert len(watch.store.notices(RoomId("r1"))) == 1

@@ -1,5 +1,6 @@
 """The api as it runs: a real server on a free port, over stores in a folder."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import msgspec
 
 from api.service import run
 from api.settings import Settings
+from coldtrail.init import init_data
 from tests.support.console_county import NOW_MS, TOKEN
 from tests.support.servers import free_port, wait_until
 
@@ -71,3 +73,10 @@ def empty(folder: Path) -> Settings:
         channels=["sms", "call"],
         **files,
     )
+
+
+def data_folder(folder: Path, server: Path) -> Path:
+    """For commands: as `init` makes it, with these files of a server in it."""
+    init_data(folder, port_base=free_port())
+    shutil.copytree(server, folder / "server", dirs_exist_ok=True)
+    return folder

@@ -11,8 +11,8 @@ import pytest
 from domain.reading import GatewayId, ProbeId, Series
 from store.connect import open_readings
 from store.ports import AdmittedBatch, BatchId
+from tests.integration.api.browser import sign_in
 from tests.integration.api.county import BEARER, served
-from tests.integration.api.test_people import sign_in
 from tests.support.batches import columns
 from tests.support.console_county import DAY_MS, HOUR_MS, NOW_MS, settings_of
 

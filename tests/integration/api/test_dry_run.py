@@ -1,22 +1,17 @@
 """A rule tried on what is stored: by program, by page and by command. Nothing is written."""
 
 import json
-import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from coldtrail.init import init_data
+from tests.integration.api.browser import page, send
 from tests.integration.api.county import BEARER
-from tests.integration.api.test_people import doer, page, person, send
 from tests.support.console_county import DAY_MS, NOW_MS
-from tests.support.servers import free_port
-
-__all__ = ["doer", "person"]  # fixtures
+from tests.support.system import run_command
 
 SPAN = {"from": NOW_MS - 3 * DAY_MS, "to": NOW_MS}
 
@@ -136,30 +131,19 @@ def test_what_was_tried_can_be_put_in_force_for_the_room(doer: httpx.Client) -> 
 # --- by command
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "coldtrail", "dry-run", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    init_data(tmp_path / "data", port_base=free_port())
-    shutil.copytree(built, tmp_path / "data" / "server", dirs_exist_ok=True)
-    return tmp_path / "data"
-
-
+command = partial(run_command, "dry-run")
 TO = ("--from", str(SPAN["from"]), "--to", str(SPAN["to"]))
 
 
-def test_the_command_says_what_the_program_learns(county: httpx.Client, folder: Path) -> None:
-    done = command(*TO, "--set", "WARN_HIGH.delay_min=60", "--json", "--data", str(folder))
+def test_the_command_says_what_the_program_learns(county: httpx.Client, data: Path) -> None:
+    done = command(*TO, "--set", "WARN_HIGH.delay_min=60", "--json", "--data", str(data))
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == tried(county, also={"WARN_HIGH": {"delay_min": 60}}).json()
 
 
-def test_the_command_prints_what_differs_and_a_sum(folder: Path) -> None:
-    done = command("meat", "leaf", *TO, "--set", "WARN_HIGH.delay_min=60", "--data", str(folder))
+def test_the_command_prints_what_differs_and_a_sum(data: Path) -> None:
+    done = command("meat", "leaf", *TO, "--set", "WARN_HIGH.delay_min=60", "--data", str(data))
 
     assert done.returncode == 0, done.stderr
     assert "WARN_HIGH +40 min" in done.stdout
@@ -179,9 +163,9 @@ def test_the_command_prints_what_differs_and_a_sum(folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_the_command_says_what_cannot_be_tried(
-    folder: Path, arguments: tuple[str, ...], code: int, said: str
+    data: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = command(*arguments, "--data", str(folder))
+    done = command(*arguments, "--data", str(data))
 
     assert done.returncode == code
     assert said in done.stderr

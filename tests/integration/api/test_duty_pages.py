@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.integration.api.browser import page, send, sign_in
 from tests.integration.api.test_duty import get, operators, say
-from tests.integration.api.test_people import page, send, sign_in
 from tests.integration.api.test_setup import done, refused
 from tests.support.console_county import HOUR_MS, NOW_MS
 

@@ -2,20 +2,16 @@
 
 import json
 import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from coldtrail.init import init_data
+from tests.integration.api.browser import page, sign_in
 from tests.integration.api.county import BEARER, served
-from tests.integration.api.test_people import page, person, sign_in
 from tests.support.console_county import HOUR_MS, MINUTE_MS, NOW_MS, settings_of
-from tests.support.servers import free_port
-
-__all__ = ["person"]  # a fixture
+from tests.support.system import run_command
 
 
 def asked(county: httpx.Client, room: str, at_ms: int | None = None) -> httpx.Response:
@@ -190,37 +186,27 @@ def test_a_stranger_is_sent_to_sign_in(county: httpx.Client) -> None:
         assert stranger.get("/rooms/berry/explain").status_code == 200
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "coldtrail", "explain", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    """A data folder whose server has the county's files."""
-    init_data(tmp_path / "data", port_base=free_port())
-    shutil.copytree(built, tmp_path / "data" / "server", dirs_exist_ok=True)
-    return tmp_path / "data"
+command = partial(run_command, "explain")
 
 
 @pytest.mark.parametrize("up", [True, False])
 def test_the_command_answers_whether_the_api_runs_or_not(
-    county: httpx.Client, folder: Path, *, up: bool
+    county: httpx.Client, data: Path, *, up: bool
 ) -> None:
     at = "2026-06-02T14:00:00+08:00"
     if up:
-        with served(settings_of(folder / "server")):
-            done = command("berry", "--at", at, "--json", "--data", str(folder))
+        with served(settings_of(data / "server")):
+            done = command("berry", "--at", at, "--json", "--data", str(data))
     else:
-        done = command("berry", "--at", at, "--json", "--data", str(folder))
+        done = command("berry", "--at", at, "--json", "--data", str(data))
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == asked(county, "berry").json()
 
 
-def test_the_command_prints_sentences(folder: Path) -> None:
+def test_the_command_prints_sentences(data: Path) -> None:
     at = "2026-06-02T05:20:00Z"
-    done = command("berry", "--at", at, "--data", str(folder), "--lang", "zh")
+    done = command("berry", "--at", at, "--data", str(data), "--lang", "zh")
 
     assert done.returncode == 0, done.stderr
     assert "若持续到 13:30，则触发。" in done.stdout
@@ -235,9 +221,9 @@ def test_the_command_prints_sentences(folder: Path) -> None:
     ],
 )
 def test_the_command_says_what_it_cannot_answer(
-    folder: Path, arguments: tuple[str, ...], code: int, said: str
+    data: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = command(*arguments, "--data", str(folder))
+    done = command(*arguments, "--data", str(data))
 
     assert done.returncode == code
     assert said in done.stderr

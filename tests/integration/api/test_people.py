@@ -4,13 +4,13 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from store.notices import open_notices
+from tests.integration.api.browser import page, send, sign_in
 from tests.integration.api.county import BEARER, empty, served
 from tests.support.console_county import CODE, HOUR_MS, NOW_MS, TOKEN, settings_of
 from traceability.certificate import Verified, verify
@@ -20,40 +20,6 @@ PAGES = ("/", "/alarms", "/alarms?which=over&room=meat", "/cases", "/cases?which
          "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d",
          "/rooms/berry/explain", "/rooms/berry/try", "/rooms/berry/proposal", "/tuning",
          "/reports/week?week=2026-W23")  # fmt: skip
-
-
-@pytest.fixture
-def person(county: httpx.Client) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=county.base_url, timeout=20) as client:
-        sign_in(client)
-        yield client
-
-
-@pytest.fixture
-def doer(own_county: httpx.Client) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=own_county.base_url, timeout=20) as client:
-        sign_in(client)
-        yield client
-
-
-def sign_in(client: httpx.Client) -> None:
-    answer = client.post("/signin", data={"token": TOKEN})
-    assert answer.status_code == 303, answer.text
-
-
-def page(client: httpx.Client, path: str, status: int = 200) -> str:
-    answer = client.get(path, follow_redirects=False)
-    assert answer.status_code == status, answer.text
-    return answer.text
-
-
-def send(client: httpx.Client, page_path: str, action: str, fields: dict[str, str]) -> str:
-    """As the page's own form would."""
-    mark = re.search(r'name="mark" value="([0-9a-f]+)"', page(client, page_path))
-    assert mark is not None
-    answer = client.post(action, data={"mark": mark[1], **fields})
-    assert answer.status_code == 303, answer.text
-    return page(client, answer.headers["location"])
 
 
 @pytest.mark.parametrize("path", PAGES)

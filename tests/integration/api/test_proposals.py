@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,15 +13,14 @@ import pytest
 
 import alerts.service
 from alerts.settings import Settings as AlertsSettings
-from coldtrail.init import init_data
 from domain.reading import ProbeId, RoomId, SiteId
 from store.connect import open_readings
 from store.errors import NotReady
 from store.facts import open_facts_reader
 from store.records import open_records_reader
 from store.records.ports import Region, Room, Site
-from tests.integration.api.county import BEARER, served
-from tests.integration.api.test_people import page, send, sign_in
+from tests.integration.api.browser import page, send, sign_in
+from tests.integration.api.county import BEARER, data_folder, served
 from tests.support.console_county import (
     DAY_MS,
     NOW_MS,
@@ -33,7 +31,7 @@ from tests.support.console_county import (
     wave,
     while_running,
 )
-from tests.support.servers import free_port
+from tests.support.system import run_command
 
 PROBE = "ieee:00158d00cold0"
 DOORS_D = (25, 20, 15)  # days ago: the air of an opening went to 17 degC
@@ -196,16 +194,13 @@ def test_an_unknown_room_is_refused(client: httpx.Client) -> None:
 
 
 def command(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "coldtrail", "tuning", *arguments, "--data", str(data)]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+    return run_command("tuning", *arguments, "--data", str(data))
 
 
 def test_the_command_says_what_the_program_learns(
     client: httpx.Client, folder: Path, tmp_path: Path
 ) -> None:
-    data = tmp_path / "data"
-    init_data(data, port_base=free_port())
-    shutil.copytree(folder, data / "server", dirs_exist_ok=True)
+    data = data_folder(tmp_path / "data", folder)
     may = proposals(client, month="2026-05")["rooms"]
 
     done = command(data, "--propose", "cold", "--month", "2026-05", "--json")

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.api.browser import page, sign_in
 from tests.integration.api.county import BEARER, empty, served
-from tests.integration.api.test_people import page, sign_in
 
 ZHAO = {"do": "save", "key": "0123456789abcdef", "name": "赵师傅", "phone": "+86 138-1111-2222",
         "lang": "zh", "quiet_hours": "1"}  # fmt: skip

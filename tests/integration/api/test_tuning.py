@@ -1,9 +1,7 @@
 """Which rules earn their alarms: by program and by page."""
 
 import json
-import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,11 @@ import httpx
 import pytest
 
 from coldtrail.init import init_data
+from tests.integration.api.browser import page, send
 from tests.integration.api.county import BEARER
-from tests.integration.api.test_people import doer, page, person, send
 from tests.support.console_county import DAY_MS, NOW_MS
 from tests.support.servers import free_port
-
-__all__ = ["doer", "person"]  # fixtures
+from tests.support.system import run_command
 
 
 def worth(county: httpx.Client, **asked: Any) -> dict[str, Any]:
@@ -108,17 +105,11 @@ def test_what_cannot_be_counted_is_refused(
     assert (answer.status_code, answer.json()["field"]) == (status, field)
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "coldtrail", "tuning", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+command = partial(run_command, "tuning")
 
 
-def test_the_command_says_what_the_program_learns(
-    county: httpx.Client, built: Path, tmp_path: Path
-) -> None:
-    init_data(tmp_path / "data", port_base=free_port())
-    shutil.copytree(built, tmp_path / "data" / "server", dirs_exist_ok=True)
-    here = ("--month", "2026-06", "--data", str(tmp_path / "data"))
+def test_the_command_says_what_the_program_learns(county: httpx.Client, data: Path) -> None:
+    here = ("--month", "2026-06", "--data", str(data))
 
     done, told = command(*here, "--json"), command(*here)
 

@@ -2,25 +2,23 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from coldtrail.init import init_data
 from domain.calibration import Papers
 from domain.reading import ProbeId, RoomId, SiteId
 from store.records import open_records
-from tests.integration.api.county import BEARER, served
-from tests.integration.api.test_people import page, sign_in
+from tests.integration.api.browser import page, sign_in
+from tests.integration.api.county import BEARER, data_folder, served
 from tests.support.console_county import DAY_MS, HOUR_MS, MINUTE_MS, NOW_MS, settings_of
-from tests.support.servers import free_port
+from tests.support.system import run_command
 
 LAST, THIS = "2026-W22", "2026-W23"  # NOW_MS is the Tuesday of the second
 
@@ -147,13 +145,8 @@ def test_what_is_no_week_or_not_begun_is_refused(county: httpx.Client, week: str
 def test_the_command_says_what_the_program_learns(
     county: httpx.Client, folder: Path, tmp_path: Path
 ) -> None:
-    init_data(tmp_path / "data", port_base=free_port())
-    shutil.copytree(folder, tmp_path / "data" / "server", dirs_exist_ok=True)
-
-    def command(*more: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "coldtrail", "report", "week", *more]
-        line += ["--data", str(tmp_path / "data")]
-        return subprocess.run(line, capture_output=True, text=True, check=False)
+    data = data_folder(tmp_path / "data", folder)
+    command = partial(run_command, "report", "week", "--data", str(data))
 
     done = command(LAST, "--json")
     assert done.returncode == 0, done.stderr

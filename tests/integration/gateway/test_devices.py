@@ -1,6 +1,5 @@
 """Devices with a user of their own, by MQTT and by HTTP."""
 
-import base64
 import json
 import random
 import urllib.error
@@ -14,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway import devices
 from tests.integration.gateway.rig import Device, Rig, now_ms, running
+from tests.support import lan
 from tests.support.servers import free_port, small_disk, wait_until
 
 pytestmark = pytest.mark.server
@@ -23,20 +23,8 @@ def post(
     rig: Rig, name: str, body: bytes, user: str = "device", password: str = "device",  # noqa: S107  # of a test
     header: str = "",
 ) -> tuple[int, str]:  # fmt: skip
-    """The status of the answer, and what it said."""
-    basic = base64.b64encode(f"{user}:{password}".encode()).decode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{rig.settings.lan_page_port}/devices/{name}/readings",
-        body,
-        {"Authorization": header or f"Basic {basic}"},
-        method="POST",
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # loopback
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
+    url = f"http://127.0.0.1:{rig.settings.lan_page_port}"
+    return lan.post(url, name, body, header or lan.basic(user, password))
 
 
 def serves(rig: Rig) -> bool:

@@ -1,7 +1,5 @@
 """Wrong usage ends with one sentence and code 2, never with a traceback."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,13 @@ from gateway.outbox import Outbox, Row, Sealer
 from store.connect import open_readings
 from store.records import open_records
 from tests.support.servers import fill, small_disk
+from tests.support.system import run_command
 from wire.batch_v1 import Clock
 
 
 def ended(*arguments: str) -> tuple[int, str]:
     """The exit code, and what was said without frame and line ends."""
-    command = [sys.executable, "-m", "coldtrail", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_command(*arguments)
     return done.returncode, "".join(done.stderr.replace("│", "").split())
 
 

@@ -1,10 +1,9 @@
 """``coldtrail decode``: what a message becomes, and why not, without sending it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.support.sparkplug import metric, payload
+from tests.support.system import run_command
 
 TASMOTA = b'{"Time":"2026-05-28T08:00:00Z","AM2301":{"Temperature":4.6,"Humidity":null}}'
 DDATA, DBIRTH = "spBv1.0/coop/DDATA/plc1/store7", "spBv1.0/coop/DBIRTH/plc1/store7"
@@ -13,10 +12,7 @@ DDATA, DBIRTH = "spBv1.0/coop/DDATA/plc1/store7", "spBv1.0/coop/DBIRTH/plc1/stor
 def decode(folder: Path, content: bytes, *options: str) -> tuple[int, list[str]]:
     file = folder / "message"
     file.write_bytes(content)
-    done = subprocess.run(
-        [sys.executable, "-m", "coldtrail", "decode", str(file), *options],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_command("decode", str(file), *options)
     return done.returncode, (done.stdout or done.stderr).splitlines()
 
 

@@ -1,7 +1,6 @@
 """Pushing, against a stand-in that refuses what Grafana's API does not know."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +11,7 @@ import pytest
 
 from dashboards.builder import DASHBOARDS
 from dashboards.push import Refused, push
+from tests.support.servers import serving
 
 FIELDS = {
     "/api/folders": {"uid", "title"},
@@ -57,14 +57,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def grafana() -> Iterator[tuple[Grafana, str]]:
-    with Grafana() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server, f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = Grafana()
+    with serving(server):
+        yield server, f"http://127.0.0.1:{server.server_address[1]}"
 
 
 def token(folder: Path, text: str) -> Path:
