@@ -18,7 +18,7 @@ from api.context import Caller, Context, InContext
 from api.lots import all_events, folded
 from api.problems import Problem, problem
 from api.replies import reply
-from api.times import rfc3339
+from domain.instant import rfc3339
 from traceability.epcis import (
     BadQuery,
     Invalid,

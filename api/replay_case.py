@@ -8,8 +8,8 @@ from typing import Any
 
 from api.problems import Problem
 from api.readings import values
-from api.times import rfc3339
 from domain.admission import EARLIEST_MS
+from domain.instant import rfc3339
 from domain.quantity import QUANTITIES
 from domain.reading import Quality, RoomId, Series
 from store.ports import ReadingReader

@@ -31,11 +31,4 @@ def _rfc3339(text: str) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
-def rfc3339(at_ms: int) -> str:
-    """UTC with ``Z``; three digits of fraction unless the second is whole."""
-    moment = _EPOCH + timedelta(milliseconds=at_ms)
-    fraction = f".{at_ms % 1000:03d}" if at_ms % 1000 else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
-
-
 Instant = Annotated[int, BeforeValidator(instant_ms)]

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from coldtrail import mosquitto
 from coldtrail.settings import FILE, Installation, load
+from disk.room import free_bytes
 from disk.whole import PRIVATE, write_whole
 from ingest.keys import read_restored
 from store.connect import open_readings
@@ -192,7 +193,7 @@ def _checked(backup: Path) -> Manifest:
 def _room_for(source: Path, target: Path) -> None:
     target = next(path for path in (target.absolute(), *target.absolute().parents) if path.exists())
     needed = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
-    free = shutil.disk_usage(target).free
+    free = free_bytes(target)
     if free < needed + SPARE_BYTES:
         raise Impossible(f"{needed >> 20} MiB are needed at {target}, {free >> 20} MiB are free")
 

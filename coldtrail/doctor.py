@@ -1,7 +1,6 @@
 """What would keep a folder from running well, found before it does."""
 
 import ctypes
-import shutil
 import socket
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from channels.connect import lacks
 from coldtrail.brokers import Missing, executable
 from coldtrail.settings import Installation
 from coldtrail.supervise import is_up
+from disk.room import free_bytes
 from store.system_alarms import read
 
 LOW_DISK_BYTES = 2 << 30  # what one gateway's outbox may grow to
@@ -89,7 +89,7 @@ def _broker() -> Finding:
 
 
 def _disk(installation: Installation) -> Finding:
-    free = shutil.disk_usage(installation.folder).free
+    free = free_bytes(installation.folder)
     what = f"free disk: {free / (1 << 30):.1f} GiB"
     if free >= LOW_DISK_BYTES:
         return Finding("ok", what)

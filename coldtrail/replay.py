@@ -8,7 +8,6 @@ import json
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,13 @@ from coldtrail.case import (
 )
 from domain.commodity import COMMODITIES
 from domain.incident import Contact
+from domain.instant import rfc3339
 from domain.judgement import Action, Asked, Fact, Flag, Judgement, Pause, Rule
 from domain.message import Place
 from domain.profile import resolve
 from domain.reading import Columns, Series, winner
 from domain.retelling import Acted, Addressee, Arrived, Told, ToldRoom, retell
 from domain.room import judge
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def main(path: str | Path) -> int:
@@ -96,13 +94,6 @@ def columns(readings: Sequence[CaseReading]) -> dict[Series, Columns]:
 
 
 # --- as JSON
-
-
-def rfc3339(at_ms: int) -> str:
-    """UTC with Z; a fraction only when the second is not whole."""
-    seconds, ms = divmod(at_ms, 1000)
-    text = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
-    return f"{text}.{ms:03}Z" if ms else f"{text}Z"
 
 
 def _alarm(room: str, fact: Fact) -> dict[str, Any]:

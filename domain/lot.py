@@ -11,14 +11,13 @@ identifier is kept whole and names goods or places that are not ours.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, NewType
 
+from domain.instant import instant_ms
 from domain.reading import RoomId
 
 ObjectId = NewType("ObjectId", str)  # "lot:{id}", "pack:{id}", or a foreign identifier whole
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OURS = re.compile(
     r"(?:https?://[^/?#]+(?:/[^?#]*)?/id/|urn:coldtrail:)"
     r"(lot|pack|room|site)[/:]([A-Za-z0-9][A-Za-z0-9._~-]{0,63})"
@@ -87,21 +86,6 @@ def place(uri: str) -> Place:
 
 def room_of(where: Place | None) -> RoomId | None:
     return RoomId(where.id) if where is not None and where.kind == "room" else None
-
-
-def instant_ms(text: str) -> int:
-    """RFC 3339 with offset to whole milliseconds UTC, fractions cut; ``ValueError`` otherwise."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"a time without offset: {text}")
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
-
-
-def rfc3339(at_ms: int) -> str:
-    """UTC with ``Z``; no fraction when the second is whole, else three digits."""
-    moment = _EPOCH + timedelta(milliseconds=at_ms)
-    precision = "milliseconds" if at_ms % 1000 else "seconds"
-    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def lot_event(body: Mapping[str, Any]) -> LotEvent:

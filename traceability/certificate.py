@@ -30,7 +30,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.exposure import Hour, total
-from domain.lot import instant_ms, rfc3339
+from domain.instant import instant_ms, rfc3339
 from traceability.canonical import canonical
 from traceability.lot_record import HOURS_COLUMNS, LotRecord, series_json, summary
 from traceability.signing import (

@@ -14,8 +14,9 @@ from typing import Any
 
 from domain.calibration import overdue
 from domain.exposure import GAP_INTERVALS, Exposure, Limits, expose, valid
+from domain.instant import instant_ms, rfc3339
 from domain.judgement import Rule
-from domain.lot import instant_ms, lot_event, lot_object, rfc3339
+from domain.lot import lot_event, lot_object
 from domain.profile import (
     NEVER,
     WARNINGS_HIGH,

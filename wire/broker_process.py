@@ -9,14 +9,15 @@ import os
 import signal
 from pathlib import Path
 
+from disk.room import free_bytes
+
 START_BYTES = 8 << 20  # what its store wants before anything is kept in it
 
 
 def start_anew(pid_file: Path, home: Path) -> None:
     """End it. ``OSError`` when it is not there, or when there is no room at its ``home``: it would
     let nobody in."""
-    disk = os.statvfs(home)
-    if disk.f_bavail * disk.f_frsize < START_BYTES:
+    if free_bytes(home) < START_BYTES:
         raise OSError("the disk is full")
     tell(pid_file, signal.SIGTERM)
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from coldtrail.replay import rfc3339
 from domain.incident import LINK_CODES
+from domain.instant import rfc3339
 from domain.reading import RoomId
 from store.facts import open_facts_reader
 from tests.support.servers import require

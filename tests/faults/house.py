@@ -31,6 +31,7 @@ from coldtrail import settings
 from coldtrail.backup import back_up, put_back, renew
 from coldtrail.init import FIRST, NewGateway, init_data
 from coldtrail.settings import Edge, Installation
+from disk.room import free_bytes
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.influx import influxd
 from tests.support.lives import ROOT, Lives
@@ -76,9 +77,8 @@ class Disk:
 
     def fill(self) -> None:
         at = self.folder / "filling"
-        free = os.statvfs(self.folder)
         with at.open("ab") as file, suppress(OSError):
-            size, more = file.tell(), free.f_bavail * free.f_frsize
+            size, more = file.tell(), free_bytes(self.folder)
             if more:
                 os.posix_fallocate(file.fileno(), 0, size + more)
 

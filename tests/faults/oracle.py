@@ -28,6 +28,7 @@ from alerts.room_watch import AHEAD_MS
 from domain import admission
 from domain.decision import Notice, PersonState
 from domain.incident import LIMIT_CODES, Known
+from domain.instant import rfc3339
 from domain.judgement import Action, Asked, Fact, Flag, Judgement, Pause, Rule
 from domain.quantity import QUANTITIES
 from domain.reading import CONFLICT, NOT_VALID, Columns, ProbeId, Series, winner
@@ -37,7 +38,6 @@ from store.sqlite.spans import unpack
 from tests.faults.sent import Key, Ledger, RoomSaid
 from tests.support.influx import influxql
 from tests.support.system import System
-from tests.support.workload import rfc3339
 from wire import tombstone_v1
 from wire.batch_v1 import Header, digest
 

@@ -20,13 +20,13 @@ from typing import Any
 
 import apsw
 
+from domain.instant import rfc3339
 from tests.faults import oracle
 from tests.faults.house import House, Late, can_mount, earlier_version
 from tests.faults.kinds import GO_BACK, UPGRADE, Recorder, Scene, kinds, upgrade
 from tests.faults.sent import Key, Ledger
 from tests.faults.traffic import ROUNDS, Device, Pack, Story, actions, move, set_up
 from tests.support.system import Answered
-from tests.support.workload import rfc3339
 
 DAY_MS = 86_400_000
 BEGAN_MS = 10 * DAY_MS  # before now

@@ -15,6 +15,7 @@ from channels.ports import Outgoing, Sent
 from coldtrail.sms_centre.memory import Memory
 from coldtrail.sms_centre.pdu import Submit
 from domain import admission
+from domain.instant import rfc3339
 from domain.quantity import QUANTITIES
 from domain.reading import GatewayId, ProbeId, Series
 from gateway.outbox import Outbox, Row, Sealer, Waiting
@@ -29,7 +30,6 @@ from tests.faults.sent import Ledger, Reading, RoomSaid
 from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.influx import influxd
 from tests.support.watch import Watch
-from tests.support.workload import rfc3339
 from wire import receipt_v1, tombstone_v1
 from wire.batch_v1 import Clock
 

@@ -15,6 +15,8 @@ from socketserver import BaseServer
 
 import pytest
 
+from disk.room import free_bytes
+
 POLL_S = 0.02
 
 
@@ -69,11 +71,6 @@ def fill(folder: Path, leave_bytes: int = 0) -> Path:
             with suppress(OSError):  # somebody was faster: look again
                 os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), more)
     return path
-
-
-def free_bytes(folder: Path) -> int:
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
 
 
 def free_port() -> int:

@@ -22,7 +22,8 @@ from typing import Any
 from alerts.sending import VOICE_ZH
 from coldtrail.case import parse_case
 from coldtrail.init import NewGateway, first_site, init_data
-from coldtrail.replay import retrace, rfc3339
+from coldtrail.replay import retrace
+from domain.instant import rfc3339
 from tests.support.servers import POLL_S, free_port_base, wait_until
 from tests.support.system import System
 from tests.support.workload import Publisher

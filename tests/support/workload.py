@@ -10,7 +10,6 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -101,11 +100,6 @@ def packs(readings: Sequence[Sent], seed: int, size: int = 8) -> list[tuple[str,
             if rng.random() < 0.1:
                 out.append((place + rng.randint(0, 12 * 3_600_000), *message))
     return [(topic, body) for _, topic, body in sorted(out)]
-
-
-def rfc3339(at_ms: int) -> str:
-    whole = datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{whole}.{at_ms % 1000:03d}Z" if at_ms % 1000 else f"{whole}Z"
 
 
 class Publisher:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.lot import bare, instant_ms, rfc3339
+from domain.instant import instant_ms, rfc3339
+from domain.lot import bare
 from store.records.ports import EpcisEvent
 from traceability.epcis.schema import EVENT_TYPES
 

@@ -12,7 +12,8 @@ from typing import Any, NewType
 
 import jsonschema_rs
 
-from domain.lot import bare, instant_ms
+from domain.instant import instant_ms
+from domain.lot import bare
 from traceability.canonical import canonical
 from traceability.epcis.schema import BUSINESS_STEPS, DISPOSITIONS, DOCUMENT, EVENTS
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.calibration import Papers
-from domain.lot import rfc3339
+from domain.instant import rfc3339
 from domain.reading import GatewayId, ProbeId, Series
 from store.memory import MemoryStore
 from store.ports import AdmittedBatch, BatchId

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coldtrail.replay import main, rfc3339
+from coldtrail.replay import main
 
 START = "2026-06-01T00:00:00Z"
 
@@ -227,8 +227,3 @@ def test_a_time_long_ago_is_set_aside_and_printed_in_full(
     found = printed(tmp_path, case(readings=rows), capsys)
 
     assert found["flagged"] == [["0033-04-03T12:00:00Z", "r1", "p1", "temperature", "CLOCK_SKEW"]]
-
-
-def test_whole_seconds_have_no_fraction() -> None:
-    assert rfc3339(1_780_272_000_000) == "2026-06-01T00:00:00Z"
-    assert rfc3339(1_780_272_000_007) == "2026-06-01T00:00:00.007Z"
