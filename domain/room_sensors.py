@@ -21,8 +21,7 @@ def gaps(heard: Heard) -> dict[str, GapState]:
         states[source], alarms = advance_gaps(
             source,
             before.gap,
-            heard.valid.get(source, ()),
-            heard.removals.get(source, ()),
+            heard.events(source),
             heard.maintenance,
             heard.rule.interval_ms,
             heard.slice,

@@ -70,13 +70,14 @@ def screen_samples(
     state: ScreenState,
     slice_: Slice,
 ) -> Screened:
-    """``columns`` reach ``LOOK_AHEAD`` intervals beyond the slice where there is that much."""
+    """``columns`` begin in the slice and reach ``LOOK_AHEAD`` intervals beyond it where there is
+    that much."""
     rows: list[Sample] = []
     good: list[Sample] = []
     flags: list[Flag] = []
     if not any(columns.quality) and len(columns) and _within(columns, low, high):
         good = list(zip(columns.at_ms, columns.count, strict=True))
-        rows = [(at, 0) for at in columns.at_ms if slice_.after_ms < at <= slice_.upto_ms]
+        rows = [(at, 0) for at in columns.at_ms[: bisect_right(columns.at_ms, slice_.upto_ms)]]
     else:
         for at, count, bits in columns:
             if bits & CONFLICT:

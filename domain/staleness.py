@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from domain.profile import MINUTE_MS
 from domain.screening import LOOK_AHEAD
-from domain.span import FOREVER, Alarm, Sample, Slice, Span, clock_alarms
+from domain.span import FOREVER, Alarm, Slice, Span, clock_alarms
 
 CRITICAL_MS = 60 * MINUTE_MS
 
@@ -22,23 +22,19 @@ class GapState:
 def advance_gaps(
     source: str,
     state: GapState,
-    samples: Sequence[Sample],
-    removals: Sequence[int],
+    events: Sequence[tuple[int, int | None]],
     cuts: Sequence[Span],
     interval_ms: int,
     slice_: Slice,
 ) -> tuple[GapState, list[Alarm]]:
+    """``events``: valid samples, and (instant, None) where the probe was removed."""
     longest = LOOK_AHEAD * interval_ms
     alarms: list[Alarm] = []
     last = state.last_ms
-    marks: Sequence[tuple[int, bool]] = [(at, True) for at, _ in samples]
-    ends = [(at, False) for at in removals if slice_.holds(at)]
-    if ends:
-        marks = sorted([*marks, *ends], key=lambda mark: (mark[0], not mark[1]))
-    for at, heard in marks:
+    for at, count in events:
         if last is not None and at - last > longest:
             alarms += _silent(source, (last, at), longest, cuts, slice_)
-        last = at if heard else None
+        last = None if count is None else at
     if last is not None and slice_.upto_ms - last >= longest:
         alarms += _silent(source, (last, FOREVER), longest, cuts, slice_)
     return GapState(last), alarms
