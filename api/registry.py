@@ -70,8 +70,12 @@ class Registry:
     def rooms_of(self, site: SiteId) -> list[Room]:
         return [room for room in self.rooms.values() if room.site == site]
 
-    def gateway_sites(self) -> dict[str, Site]:
-        return {site.gateway: site for site in self.sites.values() if site.gateway}
+    def gateway_sites(self) -> dict[str, list[Site]]:
+        found: dict[str, list[Site]] = {}
+        for site in self.sites.values():
+            if site.gateway:
+                found.setdefault(site.gateway, []).append(site)
+        return found
 
 
 def _holds(assignment: Assignment, at_ms: int) -> bool:

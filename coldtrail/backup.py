@@ -33,7 +33,7 @@ from store.copies import (
     rename_records,
     store_of_records,
 )
-from store.errors import AlreadyOpen
+from store.errors import AlreadyOpen, Damaged
 from wire.restore_v1 import make
 
 MANIFEST = "backup.json"
@@ -73,6 +73,8 @@ def back_up(installation: Installation, out: Path, now_ms: int, say: Say) -> Man
     if out.exists():
         raise Impossible(f"{out} exists already: a backup is a folder of its own")
     server = installation.server
+    if out.resolve().is_relative_to(server):
+        raise Impossible(f"{out} is inside {server}, which it is a copy of: choose another place")
     for needed in (READINGS, RECORDS):
         if not (server / needed).exists():
             raise Impossible(f"{server / needed} is not there: nothing has run in this folder yet")
@@ -81,13 +83,17 @@ def back_up(installation: Installation, out: Path, now_ms: int, say: Say) -> Man
     shutil.rmtree(fresh, ignore_errors=True)
     copy = fresh / "server"
     copy.mkdir(parents=True, mode=0o700)
-    for name in (*FOLLOWERS, RECORDS):
-        if (server / name).exists():
-            copy_records_like(server / name, copy / name)
-            say(name, 1, 1)
-    readings = copy_readings(
-        server / READINGS, copy / READINGS, lambda done, all_: say(READINGS, done, all_)
-    )
+    try:
+        for name in (*FOLLOWERS, RECORDS):
+            if (server / name).exists():
+                copy_records_like(server / name, copy / name)
+                say(name, 1, 1)
+        readings = copy_readings(
+            server / READINGS, copy / READINGS, lambda done, all_: say(READINGS, done, all_)
+        )
+    except Damaged as error:
+        shutil.rmtree(fresh)
+        raise Impossible(f"{error}: no backup") from error
     for name in COPIED_AS_THEY_ARE:
         if (server / name).is_dir():
             shutil.copytree(server / name, copy / name)

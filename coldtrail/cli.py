@@ -7,11 +7,15 @@ carries only some roles can use the rest.
 import json
 import logging
 import os
+import socket
 import sys
+import threading
 import time
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from cyclopts import App, Parameter, validators
 from cyclopts.types import ExistingDirectory, ExistingFile
@@ -19,9 +23,10 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from coldtrail import duty_commands, gateway_commands, settings, sms_commands
+from coldtrail import duty_commands, gateway_commands, settings, sms_commands, typed
 from coldtrail.settings import DEFAULT_PORT_BASE, Installation
 
+PortBase = Annotated[int, Parameter(validator=validators.Number(gte=1024, lte=60_000))]
 Data = Annotated[Path, Parameter(name="--data", help="The data folder, made by `init`.")]
 
 app = App(
@@ -34,6 +39,7 @@ app.command(sms_commands.app)
 app.command(duty_commands.drill)
 app.command(duty_commands.silence)
 HERE = Path()
+READY_S = 60.0
 
 
 class Failed(Exception):
@@ -49,7 +55,7 @@ def init(
     folder: Path,
     /,
     *,
-    port_base: int = DEFAULT_PORT_BASE,
+    port_base: PortBase = DEFAULT_PORT_BASE,
     settings_file: ExistingFile | None = None,
 ) -> None:
     """Make a data folder: settings, keys, credentials, one site with one gateway.
@@ -70,12 +76,14 @@ def init(
         installation = init_data(folder, port_base=port_base, more_toml=more)
     except Taken as error:
         raise Failed(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise Failed(f"{settings_file}: {settings.plain(error)}", 2) from error
     except OSError as error:
         raise Failed(f"{folder}: {error.strerror}", 2) from error
     first_site(installation, installation.now_ms()())
     edge = installation.edges()[0]
     print(f"{installation.folder} is ready.")
-    print(f"  start:     coldtrail up --data {folder}")
+    print(f"  start:     {typed.program()} up --data {folder}")
     print(f"  console:   {installation.api_url}/ (the administrator's token is in")
     print(f"             {installation.keys / 'admin.token'})")
     print(f"  devices:   {edge.mqtt_url}, topic devices/NAME/readings, user `installer`,")
@@ -86,10 +94,13 @@ def init(
 def up(*, data: Data = HERE) -> None:
     """Run every role of a folder until Ctrl-C."""
     from coldtrail import logs
+    from coldtrail.doctor import unfit
     from coldtrail.init import pin_server_key
     from coldtrail.supervise import AlreadyUp, Supervisor, until_signal
 
     installation = settings.load(data)
+    if why := unfit(installation):
+        raise Failed("\n".join(why))
     for edge in installation.here():
         pin_server_key(installation, edge)  # a folder that was made before configs were signed
     logs.to_stderr("up", installation.now_ms())
@@ -100,6 +111,7 @@ def up(*, data: Data = HERE) -> None:
     except AlreadyUp as error:
         raise Failed(str(error)) from error
     _say_where(installation)
+    threading.Thread(target=_say_when_ready, args=(installation,), daemon=True).start()
     until_signal(supervisor.stop)
 
 
@@ -113,11 +125,12 @@ def run(role: str, /, *, data: Data = HERE) -> None:
         For example gateway, ingest, alerts; `status` lists the folder's.
     """
     from coldtrail import roles
-    from store.errors import AlreadyOpen
+    from gateway.service import AlreadyRunning
+    from store.errors import AlreadyOpen, NotReady
 
     try:
         roles.run(settings.load(data), role)
-    except AlreadyOpen as error:
+    except (AlreadyOpen, AlreadyRunning, NotReady) as error:
         raise Failed(str(error)) from error
 
 
@@ -171,9 +184,9 @@ def status(
 @app.command
 def demo(
     *,
-    data: Data = Path("demo-data"),
-    minutes: float | None = None,
-    port_base: int = DEFAULT_PORT_BASE,
+    data: Annotated[Path, Parameter(name="--data")] = Path("demo-data"),
+    minutes: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
+    port_base: PortBase = DEFAULT_PORT_BASE,
     fresh: Annotated[bool, Parameter(negative="")] = False,
     resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -181,6 +194,8 @@ def demo(
 
     Parameters
     ----------
+    data
+        Its folder, made when it does not exist.
     minutes
         Stop by itself at this minute of the story.
     port_base
@@ -705,7 +720,8 @@ def import_(file: ExistingFile, /, *, data: Data = HERE) -> None:
     from coldtrail.carried import deliver
 
     with Progress("{task.completed} batches on the server's disk",
-                  console=Console(stderr=True), transient=True) as bar:  # fmt: skip
+                  console=Console(stderr=True), transient=True,
+                  disable=not sys.stderr.isatty()) as bar:  # fmt: skip
         task = bar.add_task("", total=None)
         try:
             done = deliver(settings.load(data), file, lambda n: bar.update(task, completed=n))
@@ -730,7 +746,9 @@ def backup(out: Path, /, *, data: Data = HERE) -> None:
     from coldtrail.backup import Impossible, back_up
 
     installation = settings.load(data)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
         tasks: dict[str, TaskID] = {}
 
         def say(file: str, done: int, total: int) -> None:
@@ -790,13 +808,15 @@ def restore(
         done = put_back(backup, data, machine_ms(), replace=replace)
     except Impossible as error:
         raise Failed(str(error)) from error
-    made = datetime.fromtimestamp(done.manifest.made_at_ms / 1000, UTC)
-    print(f"{data} is as it was at {made:%Y-%m-%d %H:%M} UTC, under new store ids.")
+    installation = settings.load(data)
+    zone = ZoneInfo(installation.file.timezone)
+    made = datetime.fromtimestamp(done.manifest.made_at_ms / 1000, zone)
+    print(f"{data} is as it was at {made:%Y-%m-%d %H:%M} ({zone}), under new store ids.")
     if done.aside:
         print(f"What was there is in {done.aside}.")
     print("Start it with `coldtrail up`: alarms are judged anew, and each gateway sends again what "
           "it still holds.")  # fmt: skip
-    absent = [e.gateway.id for e in settings.load(data).here() if not e.keys.exists()]
+    absent = [e.gateway.id for e in installation.here() if not e.keys.exists()]
     if absent:
         print(f"Gateways are in no backup. Not in this folder: {', '.join(absent)}. Before the start"
               " put\n`elsewhere = true` into the table of each that runs on another machine, or its"
@@ -851,6 +871,36 @@ def _say_where(installation: Installation) -> None:
     if server and installation.phone_url:
         print(f"phone    {installation.phone_url}", flush=True)
     print("Ctrl-C stops everything.", flush=True)
+
+
+def _say_when_ready(installation: Installation) -> None:
+    """Devices and browsers are let in some seconds after the start."""
+    began_s = time.monotonic()
+    while missing := _not_answering(installation):
+        if time.monotonic() - began_s > READY_S:
+            names = ", ".join(missing)
+            say = f"{typed.program()} status --data {typed.path(installation.folder)}"
+            print(f"not ready after {READY_S:.0f} s: {names}; `{say}` says more", flush=True)
+            return
+        time.sleep(0.3)
+    print(f"ready after {time.monotonic() - began_s:.0f} s", flush=True)
+
+
+def _not_answering(installation: Installation) -> list[str]:
+    missing = []
+    for edge in installation.here():
+        try:
+            with socket.create_connection(("127.0.0.1", edge.port(0)), timeout=2):
+                pass
+        except OSError:
+            missing.append(edge.broker_role)
+    if not installation.file.network.server_elsewhere:
+        try:
+            with urllib.request.urlopen(f"{installation.api_url}/readyz", timeout=5):  # noqa: S310 - our own address
+                pass
+        except OSError:
+            missing.append("api")
+    return missing
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from coldtrail import county, settings
+from coldtrail import county, settings, typed
 from coldtrail.demo_balance import compare
 from coldtrail.demo_probes import Forecast, GatewayProbes
 from coldtrail.demo_records import (
@@ -80,6 +80,9 @@ def run_demo(
     story; with neither, the terminal asks, and where there is none it is named and left (2)."""
     console = console or Console()
     story = True
+    if folder.exists() and not folder.is_dir():
+        console.print(f"{folder} is a file: choose another folder.", soft_wrap=True)
+        return 2
     if (folder / FILE).exists() and not (folder / MARK).exists():
         console.print(
             f"{folder} holds an installation that is not a demo: choose another folder.",
@@ -165,6 +168,7 @@ class _Demo:
         self._before = 0  # rows that an earlier run left
         self._village_before = 0  # sent before its link was cut
         self._told: set[str] = set()
+        self._people = {str(person.id): person.name for person in county.people()}
         self._versions = 0
         self._progress = (-1, 0.0)  # stored, and since when it has not grown
 
@@ -333,7 +337,8 @@ class _Demo:
                     self._told.add(key)
                     if int(str(notice["at_ms"])) < self._begun_ms:
                         continue  # told by an earlier run
-                    self._screen.say(f"SMS to {notice['to']}: {notice['text']}", self._at_s())
+                    to = self._people.get(str(notice["to"]), notice["to"])
+                    self._screen.say(f"SMS to {to}: {notice['text']}", self._at_s())
         finally:
             notices.close()
         versions = self._trace(lambda trace: trace.versions(LotId(county.VILLAGE_LOT)))
@@ -494,14 +499,14 @@ class _Step:
 
 
 def _steps(demo: _Demo) -> list[_Step]:
-    folder = _typed(demo._folder)  # noqa: SLF001 - the same module
-    program = "coldtrail" if shutil.which("coldtrail") else _typed(_beside_python("coldtrail"))
+    folder = typed.path(demo._folder)  # noqa: SLF001 - the same module
+    program = typed.program()
     return [
         _Step(0.5, "the console opens on what needs you now", ""),
         _Step(
             2.0,
             "at 2:00 a strawberry room turns critical: watch the demo phone",
-            "Strawberry room lw-2 has been above 7 °C for 30 minutes: one SMS. "
+            "Strawberry room 2 of Liuwan has been above 7 °C for 30 minutes: one SMS. "
             "Reply 1 on the demo phone, and the ladder stops.",
         ),
         _Step(
@@ -536,15 +541,6 @@ def _steps(demo: _Demo) -> list[_Step]:
             demo.write_certificates,
         ),
     ]
-
-
-def _beside_python(program: str) -> Path:
-    return Path(sys.executable).with_name(program)
-
-
-def _typed(path: Path) -> str:
-    """The shorter way to name it from where the demo was started: it is to be typed."""
-    return min(str(path), os.path.relpath(path), key=len)
 
 
 def _now_ms() -> int:

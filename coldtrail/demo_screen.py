@@ -3,6 +3,7 @@
 On a terminal a picture that is redrawn; into a pipe plain lines, each once.
 """
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from rich.text import Text
 EVENTS_KEPT = 12
 FRAME = (4, 2)  # columns and rows that the panel takes
 PLAIN_EVERY_S = 15.0
+BEFORE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Screen:
             else None
         )
         self._last_plain_s = -PLAIN_EVERY_S
+        self._waited_for, self._speak_s = "", 0.0
 
     def __enter__(self) -> Self:
         if self._live:
@@ -88,9 +91,18 @@ class Screen:
     def show(self, numbers: Numbers, at_s: float | None, following: str) -> None:
         if self._live is not None:
             self._live.update(self._picture(numbers, at_s, following), refresh=True)
-        elif at_s is not None and at_s - self._last_plain_s >= PLAIN_EVERY_S:
+        elif at_s is None:
+            self._before(following)
+        elif at_s - self._last_plain_s >= PLAIN_EVERY_S:
             self._last_plain_s = at_s
             self._plain(f"{clock(at_s)}  {numbers.line()}")
+
+    def _before(self, following: str) -> None:
+        """Before the story has a time, what is waited for: whenever that changes, and not often."""
+        now_s = time.monotonic()
+        if following != self._waited_for and now_s >= self._speak_s:
+            self._waited_for, self._speak_s = following, now_s + BEFORE_EVERY_S
+            self._plain(following)
 
     def _plain(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

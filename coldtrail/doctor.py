@@ -39,6 +39,7 @@ def examine(installation: Installation) -> list[Finding]:
         _clock(installation),
         _secrets(installation),
         *_gateways(installation),
+        *_files(installation),
         *_channels(installation, up=up),
         Finding("ok", "up: running" if up else "up: not running"),
         *([] if up else _ports(installation)),
@@ -124,6 +125,31 @@ def _gateways(installation: Installation) -> list[Finding]:
         Finding("wrong", f"gateway {id}: no keys", f"coldtrail gateway add {id}")
         for id in (edge.gateway.id for edge in installation.keyless())
     ] or [Finding("ok", f"gateways with keys: {len(installation.edges())}")]
+
+
+def _files(installation: Installation) -> list[Finding]:
+    if installation.file.network.server_elsewhere:
+        return []
+    found = [Finding("wrong", why) for why in unfit(installation)]
+    return found or [Finding("ok", "files of the server: this program can open them")]
+
+
+def unfit(installation: Installation) -> list[str]:
+    """Files of the server that are damaged, or of a newer program: no role that writes one of
+    them would stay alive."""
+    if installation.file.network.server_elsewhere:
+        return []
+    from store.facts.schema import VERSION as FACTS
+    from store.fitness import readings_unfit, records_unfit
+    from store.notices.schema import VERSION as NOTICES
+    from store.records.schema import VERSION as RECORDS
+    from traceability.tables import VERSION as TRACE
+
+    server = installation.server
+    written = {"records": RECORDS, "facts": FACTS, "notices": NOTICES, "trace": TRACE}
+    said = [readings_unfit(server / "readings.db")]
+    said += [records_unfit(server / f"{name}.db", newest) for name, newest in written.items()]
+    return [why for why in said if why]
 
 
 def _ports(installation: Installation) -> list[Finding]:

@@ -68,6 +68,8 @@ def dry_run(
                 raise Unanswerable(str(error)) from error
             if trial is not None:
                 trials.append(trial)
+    if not trials and refused:
+        raise Unanswerable("\n".join(f"{room}: {error}" for room, error in refused))
     if as_text:
         _print(trials, refused, installation, lang)
         return
@@ -112,6 +114,9 @@ def _print(
 ) -> None:
     words = words_of(installation)(lang)
     console = Console(highlight=False, soft_wrap=True)
+    if not trials:
+        console.print(words("trial.no_rules"))
+        return
     for trial in trials:
         for change in trial.difference.changes:
             was = trial.of(change)

@@ -1,6 +1,7 @@
 """``coldtrail drill …`` and ``coldtrail silence …``: test alarms, and what is not told for a while."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -98,11 +99,11 @@ def plan_drills(day: int, /, *, data: Data = HERE, at: str = "10:00") -> None:
     from store.records.ports import DrillPlan
 
     try:
-        hour, minute = map(int, at.split(":"))
+        begins = time.strptime(at, "%H:%M")
     except ValueError:
-        raise settings.Wrong(f"--at {at}: hours and minutes, like 10:00") from None
+        raise settings.Wrong(f"--at {at}: hours and minutes, 00:00 to 23:59") from None
     with _records(settings.load(data)) as records:
-        records.put_drill_plan(DrillPlan(day, hour * 60 + minute) if day else None)
+        records.put_drill_plan(DrillPlan(day, begins.tm_hour * 60 + begins.tm_min) if day else None)
     print(f"each month on day {day} at {at}" if day else "no drill comes by itself")
 
 

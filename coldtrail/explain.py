@@ -72,7 +72,7 @@ def explain(
     if at_ms > now_ms:
         raise Unanswerable("--at: it has not happened yet")
     with readers(installation) as (records, readings, facts):
-        known = {one.id for one in records.rooms()}
+        known = {str(one.id): one for one in records.rooms()}
         if room not in known:
             rooms = ", ".join(sorted(known)) or "none yet"
             raise Unanswerable(f"there is no room {room!r}; there are: {rooms}")
@@ -81,31 +81,31 @@ def explain(
             silences = silences_at(records, RoomId(room), at_ms)
         except Impossible as error:
             raise Unanswerable(f"the room's rule cannot be: {error}") from error
-    if found is None:
-        raise Unanswerable(f"{room} has no rule, so nothing is judged there")
     words = words_of(installation)
+    if found is None:
+        raise Unanswerable(f"{room}: {words(lang)('room.no_rule')}")
     if as_text:
-        _print(found, words(lang), silences)
+        _print(found, words(lang).name(known[room]), words(lang), silences)
     else:
         answer = as_json(found, RoomId(room), words, silences)
         print(json.dumps(answer, ensure_ascii=False, default=list))
 
 
-def _print(found: Explanation, words: Words, silences: Sequence[Silence]) -> None:
+def _print(found: Explanation, name: str, words: Words, silences: Sequence[Silence]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     clock = clock_of(words, found.at_ms)
     rule = found.rule
     goods = ", ".join(rule.commodities)
     console.print(
-        f"{words.full(found.at_ms)}   {rule.profile}{f' ({goods})' if goods else ''},"
+        f"{name}   {words.full(found.at_ms)}   {rule.profile}{f' ({goods})' if goods else ''},"
         f" {words('why.rule_since', time=words.time(rule.from_ms), change=rule.id, interval=words.span(rule.interval_s * 1000))}"
     )
     for note in notes(found, words):
         console.print(note, style="bold yellow", markup=False)
     for status in ORDER:
-        name = set_cell_size(words(f"why.{status}"), 18)
+        standing = set_cell_size(words(f"why.{status}"), 18)
         for one in (state for state in found.rules if state.status == status):
-            head = Text(name, style=STYLES.get(status, "dim"))
+            head = Text(standing, style=STYLES.get(status, "dim"))
             head.append(f"{one.book.id:<20} ", style="bold")
             said = sentence(one, words.lang, clock)
             for silence in silences:

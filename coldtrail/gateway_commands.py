@@ -74,6 +74,8 @@ def export(file: Path, /, *, data: Data = HERE, gateway: Which = "") -> None:
     file
         Must not exist yet.
     """
+    import apsw
+
     from gateway.export import unreceipted
     from wire.carried_v1 import Head, write
 
@@ -96,6 +98,9 @@ def export(file: Path, /, *, data: Data = HERE, gateway: Which = "") -> None:
     except OSError as error:
         file.unlink()
         raise settings.Wrong(f"{file}: {error.strerror}; nothing is left of it") from error
+    except apsw.Error as error:
+        file.unlink()
+        raise settings.Wrong(f"{edge.outbox}: {error}; nothing was written") from error
     print(f"{n} batches of {edge.gateway.id} in {file}, {file.stat().st_size:,} bytes")
 
 

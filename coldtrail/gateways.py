@@ -6,7 +6,7 @@ import msgspec
 
 from coldtrail import mosquitto, settings
 from coldtrail.init import NewGateway, edge_keys, gateway_toml, partition
-from coldtrail.settings import FILE, Edge, Wrong
+from coldtrail.settings import FILE, Edge, Wrong, plain
 from disk.whole import write_whole
 
 
@@ -28,7 +28,7 @@ def add(folder: Path, id: str, at_partition: int | None = None) -> Edge:
         try:
             msgspec.convert({"id": id, "partition": at}, settings.Gateway)
         except msgspec.ValidationError as error:
-            raise Wrong(f"gateway {id[:80]!r}: {error}") from error
+            raise Wrong(f"gateway {id[:80]!r}: {plain(error)}") from error
         path = installation.folder / FILE
         text = path.read_text(encoding="utf-8").rstrip("\n")
         raw = f"{text}\n{gateway_toml(NewGateway(id), first=False, at=at)}".encode()

@@ -7,9 +7,12 @@ understand it.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import apsw
+
 import ingest.quarantine
 from coldtrail.settings import Installation
 from gateway import quarantine as gateway_quarantine
+from store.errors import NotReady
 
 LONGEST = 18  # digits; SQLite's numbers end above
 
@@ -27,14 +30,18 @@ class Held:
 def listed(installation: Installation, after: int, limit: int) -> Iterator[Held]:
     """The server's first, then each gateway's, oldest first; ``limit`` and ``after`` for each.
 
-    Raises ``store.errors.NotReady`` where no server has run yet."""
+    Raises ``NotReady`` where no server has run yet, or a file cannot be read."""
     path = installation.ingest_settings().readings_path
     server = not installation.file.network.server_elsewhere
     for q in ingest.quarantine.listed(path, after, limit) if server else ():
         yield Held(str(q.id), q.state, q.source, q.topic, q.reason, q.payload)
     for edge in installation.here():
         outbox = installation.gateway_settings(edge).outbox_path
-        for g in gateway_quarantine.listed(outbox, after, limit):
+        try:
+            held = gateway_quarantine.listed(outbox, after, limit)
+        except apsw.Error as error:
+            raise NotReady(f"{outbox}: {error}") from error
+        for g in held:
             name = f"{edge.gateway.id}/{g.id}"
             yield Held(name, "held", edge.gateway.id, g.topic, g.reason, g.payload)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -144,10 +145,14 @@ def load(folder: Path) -> "Installation":
     """``Wrong`` when the file is missing or says what cannot be."""
     try:
         raw = (folder / FILE).read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        where = "this folder" if folder == Path() else folder
         raise Wrong(
-            f"{folder / FILE} does not exist: make the folder with `coldtrail init`"
+            f"{where} is no data folder, it has no {FILE}: name yours with `--data DIR`, or make"
+            " one with `coldtrail init DIR`"
         ) from error
+    except OSError as error:
+        raise Wrong(f"{folder / FILE}: {error.strerror}") from error
     return understand(folder, raw)
 
 
@@ -156,8 +161,8 @@ def understand(folder: Path, raw: bytes) -> "Installation":
     path = folder / FILE
     try:
         file = msgspec.toml.decode(raw, type=File)
-    except msgspec.DecodeError as error:  # also what does not fit its type
-        raise Wrong(f"{path}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also what does not fit its type
+        raise Wrong(f"{path}: {plain(error)}") from error
     if not file.gateway:
         raise Wrong(f"{path}: at least one [[gateway]]")
     ids = [g.id for g in file.gateway]
@@ -174,6 +179,10 @@ def understand(folder: Path, raw: bytes) -> "Installation":
     for g in here:
         if g.modbus:
             _check_modbus(path, g.id, folder / g.modbus)
+    try:
+        ZoneInfo(file.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Wrong(f"{path}: `timezone`: no such zone: {file.timezone[:80]!r}") from error
     if (start := file.clock.start) is not None and start.tzinfo is None:
         raise Wrong(f"{path}: `clock.start` needs a time zone, for example Z")
     if file.alerts.sms_url:
@@ -187,6 +196,14 @@ def understand(folder: Path, raw: bytes) -> "Installation":
     if (beat := file.alerts.heartbeat_url) and not beat.startswith(("https://", "http://")):
         raise Wrong(f"{path}: `alerts.heartbeat_url`: an address that begins with https://")
     return Installation(folder.resolve(), file)
+
+
+def plain(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
+    """What does not decode, in words for whoever wrote the file: the key first, where there is one."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    what, at, key = str(error).partition(" - at `$")
+    return f"`{key.strip('.`')}`: {what}" if at else what
 
 
 def _channels(path: Path, alerts: Alerts) -> None:

@@ -49,6 +49,7 @@ DIES_AGAIN, WITHIN_S = 3, 300.0  # so often in so long: told to people
 WATCH_S = 0.05
 LOG_BYTES = 32 << 20  # then a log begins anew, and the part before is kept once
 LOG_WATCH_S = 30.0
+LAST_BYTES, LAST_WORDS = 4_096, 300  # of a role that died
 
 
 class AlreadyUp(Exception):
@@ -177,6 +178,7 @@ class Supervisor:
                 "died": child.role,
                 "pid": child.process.pid,
                 "code": code,
+                "last_words": self._last_words(child.role),
                 "retry_in_s": pause_s,
             },
         )
@@ -186,6 +188,16 @@ class Supervisor:
         child.restarts += 1
         child.start_again_s = now_s + pause_s
         self._pid_file(child.role).unlink(missing_ok=True)
+
+    def _last_words(self, role: str) -> str:
+        """The end of its log: why it died, if it said so."""
+        try:
+            with self._log_file(role).open("rb") as file:
+                file.seek(max(file.seek(0, os.SEEK_END) - LAST_BYTES, 0))
+                lines = file.read().decode(errors="replace").rstrip().splitlines()
+        except OSError:  # every role would end with this thread
+            return ""
+        return lines[-1][:LAST_WORDS] if lines else ""
 
     def _dying(self) -> dict[str, str]:
         now_s = time.monotonic()
@@ -205,7 +217,7 @@ class Supervisor:
             child.start_again_s = time.monotonic() + LONGEST_PAUSE_S
 
     def _spawn(self, child: _Child) -> None:
-        with (self._folder / "logs" / f"{child.role}.log").open("ab") as output:
+        with self._log_file(child.role).open("ab") as output:
             child.process = subprocess.Popen(
                 command(child.role, self._folder),
                 stdin=subprocess.DEVNULL,
@@ -281,6 +293,9 @@ class Supervisor:
         password = Path(self._installation.alerts_settings().sms_password_file)
         if "alerts" in roles and not password.exists():
             raise Wrong(f"`alerts.sms_password_file`: {password} does not exist")
+
+    def _log_file(self, role: str) -> Path:
+        return self._folder / "logs" / f"{role}.log"
 
     def _pid_file(self, role: str) -> Path:
         return self._folder / "pids" / f"{role}.pid"

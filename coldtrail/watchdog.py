@@ -19,7 +19,7 @@ import msgspec
 from channels.connect import connect
 from channels.ports import Channel, Outgoing, Refused, Reply, TryLater
 from channels.settings import ChannelSettings
-from coldtrail.settings import Wrong
+from coldtrail.settings import Wrong, plain
 from disk.whole import write_whole
 from domain.message import clock_of
 from domain.template import fill
@@ -66,8 +66,8 @@ def load(path: Path) -> Watch:
         watch = msgspec.toml.decode(path.read_bytes(), type=Watch)
     except OSError as error:
         raise Wrong(f"{path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise Wrong(f"{path}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Wrong(f"{path}: {plain(error)}") from error
     secret = watch.channel.secret_file
     channel = msgspec.structs.replace(
         watch.channel, secret_file=str(path.parent / secret) if secret else ""

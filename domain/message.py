@@ -97,6 +97,14 @@ def named(code: str, *, zh: bool) -> str:
     return words.zh if zh else words.en
 
 
+def todo(code: str, *, zh: bool) -> str:
+    """What whoever hears of it should do, as in the text message; empty for a code without words."""
+    words = _WORDS.get(code)
+    if words is None:
+        return ""
+    return words.do_zh if zh else words.do_en
+
+
 def parts(text: str) -> int:
     """How many messages a carrier charges for, in UCS-2."""
     return 1 if len(text) <= ONE_PART else -(-len(text) // MANY_PARTS)

@@ -51,6 +51,8 @@ def _require_version(path: Path) -> None:
         found = version(db)
     except (apsw.CantOpenError, apsw.BusyError) as error:
         raise NotReady(f"{path} is being made") from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise NotReady(f"{path}: {error}") from error
     except NO_ROOM as error:  # the log beside it needs room to be opened
         raise NotReady(f"{path} cannot be opened: is the disk full?") from error
     finally:

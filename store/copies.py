@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 
 from store.engine import BUSY_TIMEOUT_MS
+from store.errors import Damaged
 from store.sqlite.schema import open_reader
 
 STEP_PAGES = 2_048  # 8 MiB between two words of progress
@@ -22,7 +23,14 @@ Progress = Callable[[int, int], None]  # pages done, pages in all
 
 def copy_readings(source: Path, target: Path, progress: Progress) -> tuple[str, int]:
     """Store id and last arrival of the copy. Ingest goes on writing: the read transaction only
-    keeps its log from being cut meanwhile."""
+    keeps its log from being cut meanwhile. ``Damaged`` where SQLite cannot read it."""
+    try:
+        return _copy_readings(source, target, progress)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise Damaged(f"{source}: {error}") from error
+
+
+def _copy_readings(source: Path, target: Path, progress: Progress) -> tuple[str, int]:
     with closing(open_reader(source)) as reader, closing(apsw.Connection(str(target))) as copy:
         reader.execute("BEGIN")
         [(store_id,)] = reader.execute("SELECT value FROM meta WHERE key = 'store_id'")
@@ -36,7 +44,17 @@ def copy_readings(source: Path, target: Path, progress: Progress) -> tuple[str, 
 
 
 def copy_records_like(source: Path, target: Path) -> None:
-    """A file that SQLAlchemy writes. Its writer waits while it is read, as for any reader."""
+    """A file that SQLAlchemy writes. Its writer waits while it is read, as for any reader.
+    ``Damaged`` where SQLite cannot read it."""
+    try:
+        _copy_records_like(source, target)
+    except sqlite3.OperationalError:  # no room, for one: not the file's fault
+        raise
+    except sqlite3.DatabaseError as error:
+        raise Damaged(f"{source}: {error}") from error
+
+
+def _copy_records_like(source: Path, target: Path) -> None:
     uri = f"file:{source.absolute()}?mode=rw"  # rw: a dead writer's journal may have to be undone
     with (
         closing(sqlite3.connect(uri, uri=True)) as reader,

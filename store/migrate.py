@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from disk.lock import lock
 from store.engine import reader_engine, writer_engine
-from store.errors import AlreadyOpen, NotReady
+from store.errors import AlreadyOpen, NotReady, newer
 
 # Alembic speaks to its scripts through one module-wide context: one migration at a time.
 _MIGRATING = threading.Lock()
@@ -23,8 +23,8 @@ def open_writer(
     path: Path | str, migrations: Path, version: str
 ) -> tuple[Engine, Callable[[], None]]:
     """The engine of the one writer, and what gives its lock back. ``AlreadyOpen`` when another
-    process has it. The file is made when missing, and its tables brought up to ``version``, the
-    newest of the migrations."""
+    process has it, ``NotReady`` when a newer program wrote it. The file is made when missing, and
+    its tables brought up to ``version``, the newest of the migrations."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -34,7 +34,9 @@ def open_writer(
     try:
         engine = writer_engine(path)
         with engine.begin() as connection:
-            if _standing(connection) != version:
+            standing = _standing(connection)
+            _require_older(path, standing, version)
+            if standing != version:
                 _migrate(connection, migrations)
         path.chmod(0o600)
     except BaseException:
@@ -49,6 +51,11 @@ def _standing(connection: Connection) -> str | None:
     except OperationalError:  # no such table: nobody has made anything yet
         return None
     return None if found is None else str(found)
+
+
+def _require_older(path: Path, standing: str | None, version: str) -> None:
+    if standing is not None and standing > version:
+        raise NotReady(newer(path, standing, version))
 
 
 def _migrate(connection: Connection, migrations: Path) -> None:

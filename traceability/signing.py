@@ -34,7 +34,7 @@ def load_public(path: Path | str) -> bytes:
     try:
         key = serialization.load_pem_public_key(Path(path).read_bytes())
     except ValueError as error:
-        raise BadKey(f"{path}: {error}") from error
+        raise BadKey(f"{path}: not a public key in PEM") from error
     if not isinstance(key, Ed25519PublicKey):
         raise BadKey(f"{path}: not an Ed25519 key")
     return public_bytes(key)

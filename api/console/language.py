@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 
+from domain.message import todo
 from domain.roster import DAYS, Shift
 from domain.system_alarm import SystemAlarm, about_words
 
@@ -24,6 +25,7 @@ _SHORT = {"zh": "M月d日 HH:mm", "en": "d MMM HH:mm"}
 _LONG = {"zh": "y年M月d日 HH:mm:ss", "en": "d MMM y HH:mm:ss"}
 _DAY = {"zh": "M月d日", "en": "d MMM"}
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+PLACES = {"Cel": 1, "%RH": 1, "lat": 4, "lon": 4}  # what sensors are good for; the API has all
 UNITS = {"Cel": "°C", "%RH": "%", "%EL": "%", "/": "", "lat": "°", "lon": "°"}
 
 
@@ -57,6 +59,20 @@ class Words:
     def __call__(self, key: str, /, **values: object) -> str:
         text = messages(self.lang)[key]
         return text.format(**values) if values else text
+
+    def todo(self, code: str) -> str:
+        return todo(code, zh=self.lang == "zh")
+
+    def spell(self, from_ms: int, to_ms: int) -> str:
+        """From when to when; the day once where it is the same."""
+        if self._local(from_ms).date() == self._local(to_ms).date():
+            return f"{self.time(from_ms)} – {self.clock(to_ms)}"
+        return f"{self.time(from_ms)} – {self.time(to_ms)}"
+
+    @property
+    def offset(self) -> str:
+        """Of the times on a page, as UTC+08:00."""
+        return f"UTC{self._local(self.now_ms).isoformat()[-6:]}"
 
     def known(self, table: str, name: object) -> str:
         """A word for something that another program named: its own name when we have none."""
@@ -157,7 +173,17 @@ class Words:
         return str(format_decimal(value, locale=_LOCALE[self.lang]))
 
     def degrees(self, value: float | None) -> str:
-        return "–" if value is None else f"{value:.1f}".replace("-", "−")
+        return "–" if value is None else self.rounded(value, 1)
+
+    def rounded(self, number: float, places: int) -> str:
+        """Never as minus nothing."""
+        return f"{round(number, places) + 0.0:.{places}f}".replace("-", "−")
+
+    def figure(self, number: float, exact: str, unit: str) -> str:
+        """A reading as a person takes it in; ``exact`` where its digits are all worth showing."""
+        if (places := PLACES.get(unit)) is None:
+            return exact.replace("-", "−")
+        return self.rounded(number, places)
 
     def unit(self, unit: str) -> str:
         return UNITS.get(unit, unit)

@@ -1,5 +1,6 @@
 """The front page: what needs me now, then every room."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +8,15 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from api.alarms import DAY_MS, Case, cases, facts_since, say, what_was_said
+from api.alarms import DAY_MS, Case, acknowledged, cases, facts_since, say, what_was_said
 from api.calibration import standing
 from api.console.pages import field, form_of, page
 from api.context import Context, InContext
 from api.drills import last_of_sites
 from api.ladders import unstaffed
+from api.problems import Problem
 from api.registry import Registry
-from api.rooms import RoomNow, rooms_now
+from api.rooms import SEVERITY, RoomNow, rooms_now
 from api.system import alarms_now
 from domain.reading import RoomId
 from store.facts_ports import StoredFact
@@ -24,6 +26,8 @@ router = APIRouter(include_in_schema=False)
 
 PAST_MS = 2 * DAY_MS  # an ended excursion is offered this long
 SHOWN = 6  # of each list; the rest is one tap away
+CARDS = 20  # of rooms that alarm: a black-out may have hundreds
+WIDE = 60  # more rooms than this are shown by region: the page is fetched again every ten seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,12 @@ class RegionNow:
     depth: int
     sites: Sequence[SiteNow]
 
+    @property
+    def states(self) -> dict[str, int]:
+        """How many of its own sites' rooms are in each state, the worst first."""
+        counts = Counter(one.state for site in self.sites for one in site.rooms)
+        return {state: counts[state] for state in SEVERITY if counts[state]}
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -47,24 +57,25 @@ class Link:
     probes: int
 
 
-def region_tree(registry: Registry, rooms: Mapping[RoomId, RoomNow]) -> list[RegionNow]:
-    """Depth first, in the order of the records."""
+def region_tree(
+    registry: Registry, rooms: Mapping[RoomId, RoomNow], top: str | None = None
+) -> list[RegionNow]:
+    """Depth first, in the order of the records; of the region ``top`` and what lies in it."""
     children: dict[str | None, list[Region]] = {}
     for region in registry.regions.values():
         children.setdefault(region.parent, []).append(region)
+    by_region: dict[str, list[SiteNow]] = {}
+    for site in registry.sites.values():
+        now = SiteNow(site, [rooms[room.id] for room in registry.rooms_of(site.id)])
+        by_region.setdefault(site.region, []).append(now)
     found: list[RegionNow] = []
 
-    def walk(parent: str | None, depth: int) -> None:
-        for region in children.get(parent, ()):
-            sites = [
-                SiteNow(site, [rooms[room.id] for room in registry.rooms_of(site.id)])
-                for site in registry.sites.values()
-                if site.region == region.id
-            ]
-            found.append(RegionNow(region, depth, sites))
-            walk(region.id, depth + 1)
+    def walk(regions: Sequence[Region], depth: int) -> None:
+        for region in regions:
+            found.append(RegionNow(region, depth, by_region.get(region.id, [])))
+            walk(children.get(region.id, []), depth + 1)
 
-    walk(None, 0)
+    walk(children.get(None, []) if top is None else [registry.regions[top]], 0)
     return found
 
 
@@ -118,10 +129,15 @@ def front(context: Context) -> dict[str, Any]:
         case for case in cases(facts or (), said, only_open=True) if case.fact.id not in current
     ]
     closed = {fact.id for fact in facts or () if said.of(fact).closed}
+    alarmed.sort(key=_worst_first)
+    worst = [one.alarms[0] for one in alarmed[:CARDS]]
     return {
         "rooms": rooms,
         "judged": facts is not None,
-        "alarmed": sorted(alarmed, key=_worst_first),
+        "alarmed": alarmed,
+        "cards": CARDS,
+        "acks": {fact.id: acknowledged(context, fact) for fact in worst},
+        "wide": len(rooms) > WIDE,
         "links": silent_links(context),
         "cases": open_cases,
         "past": _past(facts or (), open_cases, closed, now_ms - PAST_MS),
@@ -143,6 +159,17 @@ def front(context: Context) -> dict[str, Any]:
         "missing": context.sources.missing(),
         "system": alarms_now(context),
     }
+
+
+@router.get("/regions/{region}")
+async def of_region(region: str, request: Request, context: InContext) -> Response:
+    registry = context.registry()
+    found = registry.regions.get(region)
+    if found is None:
+        raise Problem(404, f"there is no region {region[:64]!r}")
+    tree = region_tree(registry, rooms_now(context), region)
+    wide = sum(sum(one.states.values()) for one in tree) > WIDE
+    return page(request, "region.html", region=found, tree=tree, wide=wide)
 
 
 @router.get("/")

@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
 from api.calibration import standing
+from api.console.now import WIDE
 from api.console.pages import field, form_instant, form_of, page
 from api.context import InContext
 from api.probes import ProbeNow, probes_now
@@ -20,14 +21,25 @@ from domain.reading import ProbeId, RoomId
 
 router = APIRouter(include_in_schema=False)
 
+WAITING = 20  # forms at once; a probe that has got its room makes place for the next
+
 
 @router.get("/probes")
-async def probes(request: Request, context: InContext) -> Response:
+async def probes(request: Request, context: InContext, site: str = "") -> Response:
     registry = context.registry()
+    found = probes_now(context)
+    wide = len(registry.rooms) > WIDE
+    chosen = {room.id for room in registry.rooms.values() if room.site == site}
     return page(
         request,
         "probes.html",
-        probes=probes_now(context),
+        probes=found,
+        assigned=[
+            one for one in found if one.room is not None and (not wide or one.room in chosen)
+        ],
+        site=site,
+        wide=wide,
+        shown=WAITING,
         rooms=registry.rooms,
         sites=registry.sites,
         readings=context.sources.readings.get() is not None,

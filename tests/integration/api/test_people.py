@@ -17,7 +17,7 @@ from traceability.certificate import Verified, verify
 
 PAGES = ("/", "/alarms", "/alarms?which=over&room=meat", "/cases", "/cases?which=closed", "/silences", "/drills", "/people",
          "/rooms/berry/ladder", "/lots", "/lots/lot-berry", "/probes", "/pipeline",
-         "/api/docs", "/sites/liu", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d",
+         "/api/docs", "/sites/liu", "/regions/qing", "/rooms/berry", "/rooms/berry?span=7d", "/rooms/leaf?span=14d",
          "/rooms/berry/explain", "/rooms/berry/try", "/rooms/berry/proposal", "/tuning",
          "/reports/week?week=2026-W23")  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Wrong usage ends with one sentence and code 2, never with a traceback."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from coldtrail.init import init_data
 from domain.reading import ProbeId, Series
 from gateway.outbox import Outbox, Row, Sealer
 from store.connect import open_readings
+from store.facts import open_facts
 from store.records import open_records
 from tests.support.servers import fill, small_disk
 from tests.support.system import run_command
@@ -89,3 +92,85 @@ def test_an_export_that_finds_no_room_leaves_nothing_half_done(tmp_path: Path) -
 
         assert (code, "Nospaceleft" in said, "Traceback" in said) == (2, True, False)
         assert not (stick / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(b'port_base = "x"\n', "`port_base`:Expected`int`,got`str`", id="type"),
+        pytest.param(b"\xff\xfe\n", "notUTF-8", id="bytes"),
+        pytest.param(b'timezone = "Mars/Base"\n', "`timezone`:nosuchzone:'Mars/Base'", id="zone"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_in_plain_words(
+    text: bytes, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "coldtrail.toml"
+    file.write_bytes(text + b'[[gateway]]\nid = "gw1"\npartition = 3\n')
+
+    assert ended("status", "--data", str(tmp_path)) == (2, f"{file}:{said}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("status", "--data", "{file}"), id="a-file-for-a-folder"),
+        pytest.param(("status", "--data", "{none}"), id="no-folder"),
+        pytest.param(("init", "{none}", "--settings-file", "{bytes}"), id="settings-not-text"),
+        pytest.param(("init", "{none}", "--port-base", "99999"), id="port"),
+        pytest.param(("demo", "--data", "{file}", "--port-base", "23800"), id="demo-in-a-file"),
+        pytest.param(("demo", "--data", "{none}", "--port-base", "99999"), id="demo-port"),
+        pytest.param(("demo", "--data", "{none}", "--minutes", "-3"), id="demo-minutes"),
+        pytest.param(("watchdog", "{bytes}"), id="watchdog-not-text"),
+        pytest.param(("drill", "plan", "3", "--at", "25:99", "--data", "{site}"), id="no-hour"),
+        pytest.param(("verify", "{text}", "--public-key", "{text}"), id="no-key"),
+        pytest.param(("backup", "{site}/server/copy", "--data", "{site}"), id="copy-in-itself"),
+    ],
+)
+def test_a_mistake_gets_a_sentence_and_no_traceback(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    init_data(site, port_base=20_000)
+    open_records(site / "server" / "records.db").close()
+    open_readings(site / "server" / "readings.db", write=True).close()
+    given = {name: tmp_path / name for name in ("file", "none", "bytes", "text")} | {"site": site}
+    given["file"].touch()
+    given["bytes"].write_bytes(b"\xff\xfe")
+    given["text"].write_text("words")
+
+    done = run_command(*(part.format(**given) for part in arguments))
+
+    assert done.returncode in (1, 2)
+    assert done.stderr or done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["readings", "records", "facts"])
+@pytest.mark.parametrize("how", ["newer", "damaged"])
+def test_a_file_of_a_newer_program_or_a_damaged_one_is_named_before_anything_starts(
+    name: str, how: str, tmp_path: Path
+) -> None:
+    init_data(tmp_path, port_base=20_000)
+    server = tmp_path / "server"
+    open_readings(server / "readings.db", write=True).close()
+    open_records(server / "records.db").close()
+    open_facts(server / "facts.db").close()
+    file = server / f"{name}.db"
+    if how == "damaged":
+        file.write_bytes(b"no database" * 400)
+    else:
+        with closing(sqlite3.connect(file)) as db, db:
+            table = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+            db.execute(
+                "UPDATE alembic_version SET version_num = '9999'"
+                if table.fetchone()
+                else "PRAGMA user_version = 9999"
+            )
+
+    code, said = ended("up", "--data", str(tmp_path))
+
+    assert code == 1
+    assert f"{name}.db" in said
+    assert ("newerColdtrail" if how == "newer" else "notadatabase") in said
+    assert "Traceback" not in said
