@@ -41,7 +41,7 @@ from wire.batch_v1 import (
     seal_batch,
     unpack_readings,
 )
-from wire.receipt_v1 import Receipt
+from wire.receipt_v1 import MAX_EPOCHS, Receipt
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +212,7 @@ class Outbox:
         self._parked: dict[tuple[str, int], str] = {}  # refused, and why
         self._parked_ids: dict[int, tuple[str, int]] = {}
         self._receipted_n = 0
+        self._lacking = False
         self._unsaved = False
         self._page_size = self._pragma("page_size")
         self._last_digest = b""
@@ -468,6 +469,17 @@ class Outbox:
         """The highest arrival at the server up to which a receipt spoke; 0 before the first."""
         return self._receipted_n
 
+    @property
+    def lacking(self) -> bool:
+        """The newest receipt had less than earlier ones: the store behind it was set back."""
+        return self._lacking
+
+    def heard(self) -> bool:
+        """Some receipt counts here; one of before ``receipted_n`` was kept as well."""
+        with self._lock:
+            known = any(epoch.received for epoch in self._epochs.values())
+            return known or bool(self._receipted_n or self._parked)
+
     def idle(self) -> bool:
         """No batch waits for a receipt."""
         with self._lock:
@@ -621,7 +633,10 @@ class Outbox:
                 epoch = self._epochs.get(name)
                 if epoch and max([through, *(high for _, high in ranges)]) > epoch.last_seq:
                     raise Impossible(f"epoch {name}: {epoch.last_seq} cut")
-            self._receipted_n = max(self._receipted_n, receipt.n)
+            if receipt.n > self._receipted_n:
+                if self._receipted_n:  # else it may be one of before those that are known
+                    self._lacking = self._lacks(receipt)
+                self._receipted_n = receipt.n
             by_no = {epoch.no: epoch for epoch in self._epochs.values()}
             for name, (through, ranges) in receipt.epochs.items():
                 if (epoch := self._epochs.get(name)) is not None:
@@ -642,6 +657,17 @@ class Outbox:
                 self._reports.discard(id)
             self._unsaved = self._unsaved or bool(done or taken)
             return done
+
+    def _lacks(self, receipt: Receipt) -> bool:
+        """It speaks of a later state of the store than those before, and has less."""
+        for name, epoch in self._epochs.items():
+            if name not in receipt.epochs and len(receipt.epochs) >= MAX_EPOCHS:
+                continue  # the least recently used are left out
+            through, ranges = receipt.epochs.get(name, (0, []))
+            held = Ranges([(1, through), *ranges])
+            if list(Ranges([*held, *epoch.received])) != list(held):
+                return True
+        return False
 
     def _has(self, name: str, seq: int) -> bool:
         """The server has said so."""
@@ -670,15 +696,18 @@ class Outbox:
         return [*later, *ids[: len(ids) - len(later)]][:at_most]
 
     def forget_receipts(self) -> None:
-        """Everything still held waits again: for a store that is not the one that had it."""
+        """Everything still held waits again: for a store that is not the one that had it. On disk
+        first, or the next start would take that store's receipts for this one's. ``Full`` when
+        there is no room for it; then nothing is forgotten."""
         with self._lock:
+            if not self._write_known(Known()):
+                raise Full("no room to forget the receipts of another store")
             for epoch in self._epochs.values():
                 epoch.received = Ranges()
             self._receipted_n = 0
+            self._lacking = False
             self._parked.clear()
             self._parked_ids.clear()
-            self._unsaved = True
-            self.save()
             self._load_waiting(0)
 
     def save(self) -> None:
@@ -693,16 +722,18 @@ class Outbox:
                 min([*self._waiting, *self._parked_ids], default=self._last_id() + 1) - 1,
                 self._receipted_n,
             )
-            try:
-                with transaction(self._db):
-                    self._db.execute(
-                        "INSERT OR REPLACE INTO known (key, value) VALUES ('server', ?)",
-                        (msgspec.json.encode(known),),
-                    )
-            except Full:
-                self._ballast.release()  # later, then
-                return
-            self._unsaved = False
+            self._write_known(known)
+
+    def _write_known(self, known: Known) -> bool:
+        """False when there is no room: later, then."""
+        try:
+            with transaction(self._db):
+                self._put_known("server", msgspec.json.encode(known))
+        except Full:
+            self._ballast.release()
+            return False
+        self._unsaved = False
+        return True
 
     # ---- room --------------------------------------------------------------------------
 

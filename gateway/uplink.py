@@ -310,10 +310,10 @@ class Uplink:
                 log.error("receipt of another store, ignored", extra={"store": receipt.store})
                 self._refuse_receipt("another store")
                 return
-        except OSError as error:  # no room to remember whose it is: not counted before that
+        except (OSError, Full) as error:  # no room to remember whose it is: not counted before that
             log.warning("the server's store is not remembered", extra={"error": str(error)})
             return
-        refused = self._outbox.refused()
+        refused, lacking = self._outbox.refused(), self._outbox.lacking
         try:
             done = self._outbox.apply(receipt)
         except Impossible as error:
@@ -325,6 +325,10 @@ class Uplink:
         for id in done:
             self._in_flight.pop(id, None)
             self._attempts.pop(id, None)
+        if lacking != self._outbox.lacking:
+            self._status_at_s = 0.0
+            if not lacking:
+                log.error("the server's receipts lack what they had", extra={"n": receipt.n})
         if refused != (now := self._outbox.refused()):
             self._status_at_s = 0.0
             if refused.keys() - now.keys():  # taken after all
@@ -360,14 +364,15 @@ class Uplink:
     def _pinned(self, receipt: receipt_v1.Receipt) -> bool:
         """Another store than the pinned one is believed where none is pinned, and where the
         server signed that it was put back: then what is still held goes again, because that
-        store never had it. Pinned last, so that a crash in between only sends it once more."""
+        store never had it. Pinned last, so that a crash in between only sends it once more.
+        ``Full`` and ``OSError`` when there is no room to write that down."""
         if self._pin.store:
             if not restore_v1.leads(
                 receipt.restored, self._pin.known, receipt.store, self._configured.genuine
             ):
                 return False
             log.warning("the server was restored", extra={"store": receipt.store})
-        if self._pin.store or self._outbox.receipted_n:
+        if self._pin.store or self._outbox.heard():
             self._outbox.forget_receipts()
             self._in_flight.clear()
             self._attempts.clear()
@@ -435,7 +440,9 @@ class Uplink:
                 hours_off=self._shown_hours_off(),
                 alarms=self._alarms(),
                 receipts_refused=self._receipt_refused,
-                receipted=status_v1.Receipted(self._pin.store, self._outbox.receipted_n)
+                receipted=status_v1.Receipted(
+                    self._pin.store, self._outbox.receipted_n, self._outbox.lacking
+                )
                 if self._pin.store
                 else None,
             )

@@ -34,7 +34,6 @@ from wire.restore_v1 import Restored
 
 log = logging.getLogger(__name__)
 
-EPOCHS_IN_RECEIPT = 64  # the most recently used; older ones come back when they are used
 REFUSED_IN_RECEIPT = 64
 RETRIED = GatewayId("quarantine")  # whose batches are readings admitted the second time
 HOUR_MS = 3_600_000
@@ -72,7 +71,7 @@ class Consumer:
         self._now_ms = now_ms
         self._kid = {g.id: list(g.keys)[-1] for g in self._gateways.values() if g.keys}
         self._recent: dict[str, OrderedDict[str, None]] = {
-            id_: OrderedDict.fromkeys([*store.ledger(GatewayId(id_))][-EPOCHS_IN_RECEIPT:])
+            id_: OrderedDict.fromkeys([*store.ledger(GatewayId(id_))][-receipt_v1.MAX_EPOCHS :])
             for id_ in self._gateways
         }
         self._twins = Twins()
@@ -204,7 +203,7 @@ class Consumer:
         recent = self._recent[id_.gateway]
         recent[id_.epoch] = None
         recent.move_to_end(id_.epoch)
-        if len(recent) > EPOCHS_IN_RECEIPT:
+        if len(recent) > receipt_v1.MAX_EPOCHS:
             recent.popitem(last=False)
 
     def _watch_for_twins(
@@ -320,7 +319,9 @@ class Consumer:
                 continue
             if status.receipted is not None:
                 held = status.receipted
-                self._watermark.claimed(held.store, held.n, known.id, self._store.last_arrival())
+                self._watermark.claimed(
+                    held.store, held.n, known.id, self._store.last_arrival(), lacking=held.lacking
+                )
             if status.state != "offline":
                 self._hear_clock(known.id, status.clock, message.retained)
                 why = self._twins.speaks(GatewayId(known.id), status.epoch)

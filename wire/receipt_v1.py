@@ -15,6 +15,7 @@ import msgspec
 from wire.restore_v1 import MAX_RECORDS, Restored
 
 MAX_PAYLOAD = 1 << 20
+MAX_EPOCHS = 64  # the most recently used; older ones come back when they are used
 _PERSON = b"coldtrail recpt1"
 _MAC_HEX = 32
 _MAC_OPEN = b',"mac":"'

@@ -46,10 +46,12 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Receipted(msgspec.Struct, frozen=True):
-    """The highest arrival of this store up to which a receipt spoke."""
+    """The highest arrival of this store up to which a receipt spoke. ``lacking``: that receipt had
+    less than earlier ones of this store."""
 
     store: str
     n: Whole
+    lacking: bool = False
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -61,7 +63,8 @@ class Status(msgspec.Struct, frozen=True):
     ``alarms``: how many are active by the gateway's own judgement, None where it judges nothing.
     ``configs_refused`` since the start: unsigned, altered, older or another gateway's.
     ``receipts_refused``: why the newest receipt was ignored, "" when it was taken. ``receipted``:
-    None before the first. A store that has not come so far was set back.
+    None before the first. A store that has not come so far, or whose receipts lack what they had,
+    was set back.
     """
 
     state: str

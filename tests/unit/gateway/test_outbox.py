@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -28,7 +29,7 @@ from gateway.outbox import (
 )
 from wire import tombstone_v1
 from wire.batch_v1 import MAX_WIDTH_MS, Clock, Header, digest, open_batch, unpack_readings
-from wire.receipt_v1 import Receipt, digest_of
+from wire.receipt_v1 import MAX_EPOCHS, Receipt, digest_of
 
 KEY = bytes(range(32))
 CLOCK = Clock(trusted=True)
@@ -622,3 +623,64 @@ def test_it_knows_up_to_which_arrival_receipts_spoke_also_after_a_restart(tmp_pa
         assert after.receipted_n == 105
         after.forget_receipts()
         assert after.receipted_n == 0
+
+
+def test_receipts_that_go_on_without_what_they_had_are_of_a_store_that_was_set_back(
+    outbox: Outbox,
+) -> None:
+    for n in range(6):
+        take(outbox, row(NOW + n))
+    outbox.apply(Receipt("s", 105, {outbox.epoch: (4, [])}))
+    outbox.apply(Receipt("s", 90, {outbox.epoch: (2, [])}))
+    assert not outbox.lacking, "an old one that comes again says nothing"
+
+    outbox.apply(Receipt("s", 200, {outbox.epoch: (2, [(5, 5)])}))
+    assert outbox.lacking
+
+    outbox.apply(Receipt("s", 201, {outbox.epoch: (6, [])}))
+    assert not outbox.lacking, "somebody has brought it there"
+    outbox.apply(Receipt("s", 202, {}))
+    assert outbox.lacking, "not even the epoch is known there"
+    outbox.forget_receipts()
+    assert not outbox.lacking
+
+
+def test_a_receipt_lacks_nothing_where_it_says_more_or_leaves_out_what_is_long_unused(
+    tmp_path: Path,
+) -> None:
+    with open_outbox(tmp_path) as earlier:
+        take(earlier, row(NOW))
+        earlier.apply(Receipt("s", 1, {earlier.epoch: (1, [])}))
+        old = earlier.epoch
+    with open_outbox(tmp_path) as outbox:
+        take(outbox, row(NOW + 1))
+
+        outbox.apply(Receipt("s", 2, {old: (1, []), outbox.epoch: (1, [])}))
+        assert not outbox.lacking
+        others: dict[str, tuple[int, list[tuple[int, int]]]] = {
+            f"e{n}": (9, []) for n in range(MAX_EPOCHS - 1)
+        }
+        outbox.apply(Receipt("s", 3, {outbox.epoch: (1, []), **others}))
+        assert not outbox.lacking
+
+
+def test_a_disk_that_is_full_keeps_receipts_from_being_forgotten_by_halves(tmp_path: Path) -> None:
+    with open_outbox(tmp_path) as outbox:
+        take(outbox, row(NOW))
+        outbox.apply(receipt(outbox, 1))
+        outbox.save()
+        size = Path(f"{outbox.path}-wal").stat().st_size
+        _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # the log grows no more
+        try:
+            with pytest.raises(Full):
+                outbox.forget_receipts()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert outbox.idle(), "nothing is forgotten"
+
+        outbox.forget_receipts()
+        shutil.copytree(tmp_path, tmp_path / "killed")
+
+    with open_outbox(tmp_path / "killed") as after:
+        assert [header.seq for header, _ in opened(after)] == [1]

@@ -64,24 +64,61 @@ def test_a_store_that_went_on_was_not_set_back(folder: Path) -> None:
     assert not said(folder)
 
 
-def test_half_a_watermark_is_none(folder: Path) -> None:
-    (folder / "watermark.json").write_bytes(b'{"store":"s1","n":10')
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b'{"store":"s1","n":10',
+        b'{"store":"\xff\xfe","n":10}',
+        b'{"store":"s1","n":"10"}',
+        b'{"x":' + b"[" * 100_000,
+        bytes(60),
+    ],
+)
+def test_half_a_watermark_is_none(folder: Path, raw: bytes) -> None:
+    (folder / "watermark.json").write_bytes(raw)
 
     started(folder, 5)
 
     assert not said(folder)
 
 
-@pytest.mark.parametrize(("claims", "set_back"), [(0, False), (1, True)])
+def test_how_far_it_had_come_is_not_how_far_it_has_gone_on_since(folder: Path) -> None:
+    started(folder, 0).came_to(105)
+    started(folder, 90).came_to(300)
+
+    started(folder, 300).came_to(301)
+    started(folder, 302)
+
+    [alarm] = said(folder)
+    assert alarm.detail == "at arrival 90, and it had come to 105"
+
+
+def test_a_store_that_has_gone_on_is_known_by_what_its_receipts_lack(folder: Path) -> None:
+    mark = started(folder, 300)
+    mark.claimed("another", 300, "g1", 300, lacking=True)
+    assert not said(folder)
+
+    mark.claimed("s1", 300, "g1", 300, lacking=True)
+
+    [alarm] = said(folder)
+    assert alarm.detail == "before arrival 300: it lacks what g1 has receipts for"
+    started(folder, 400)
+    assert [one.detail for one in said(folder)] == [alarm.detail]
+
+
+@pytest.mark.parametrize(
+    ("claims", "lacking", "set_back"), [(0, False, False), (1, False, True), (0, True, True)]
+)
 def test_a_gateway_that_heard_a_receipt_for_more_says_so_in_its_status(
-    folder: Path, claims: int, set_back: bool
+    folder: Path, claims: int, lacking: bool, set_back: bool
 ) -> None:
     store = MemoryStore()
     board = Board(str(folder / "system"), "ingest", lambda: NOON_MS)
     server = Consumer(
         store, [Gateway("g1", 7, {"k1": KEY})], lambda _t, _p: None, lambda: NOON_MS, board=board
     )
-    receipted = status_v1.Receipted(store.store_id, store.last_arrival() + claims)
+    receipted = status_v1.Receipted(store.store_id, store.last_arrival() + claims, lacking)
     raw = status_v1.encode(status_v1.Status("online", "e1", "1", receipted=receipted))
 
     server.consume("status", [Message(topics.status(7, "g1"), raw, lambda: None, retained=True)])
