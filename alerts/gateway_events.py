@@ -18,7 +18,7 @@ from wire.events_v1 import About, Acked, BadEvents, Told, decode
 
 log = logging.getLogger(__name__)
 
-EVENTS_READ = "gateway_events_n"
+EVENTS_READ = "gateway_events_n"  # and of which store: another one's arrivals are others
 RINGS = frozenset({"raise", "escalate"})
 ENDS = frozenset({"past", "clear"})  # they tell of an end
 BY_GATEWAY = "gateway:"  # begins the id of an action that a gateway reported
@@ -27,7 +27,8 @@ BY_GATEWAY = "gateway:"  # begins the id of an action that a gateway reported
 class GatewayEvents:
     def __init__(self, readings: ReadingReader, store: SqlNoticesStore) -> None:
         self._readings, self._store = readings, store
-        self._n = store.about(EVENTS_READ) or 0
+        self._cursor = f"{EVENTS_READ} {readings.store_id}"
+        self._n = store.about(self._cursor) or 0
         if self._n > readings.last_arrival():  # put back from a copy
             self._n = 0
         self._head = -1  # the last arrival at the last look
@@ -58,7 +59,7 @@ class GatewayEvents:
                     if isinstance(e, Acked)
                 ]
             n = max(note.n for note in notes)
-            self._store.take_gateway(told, acked, EVENTS_READ, n)
+            self._store.take_gateway(told, acked, self._cursor, n)
             log.info("gateways report", extra={"told": len(told), "acknowledged": len(acked)})
             self._n = n
             taken += len(told) + len(acked)

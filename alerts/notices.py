@@ -69,7 +69,8 @@ class Notifier:
         notices.put_about(TELL_FROM, now_ms if tell_from_ms is None else tell_from_ms, keep=True)
         notices.put_about(ACKS_SEEN, records.last_change(), keep=True)
         self._tell_from_ms = notices.about(TELL_FROM) or 0
-        self._acks_seen_m = notices.about(ACKS_SEEN) or 0
+        # Never beyond the journal: records that were put back from a copy count on from there.
+        self._acks_seen_m = min(notices.about(ACKS_SEEN) or 0, records.last_change())
         self._alive_ms = notices.about(LAST_ALIVE) or 0
         # While nothing ran here nothing could arrive: silence then is not the probes' silence.
         self._links_from_ms = now_ms if now_ms - self._alive_ms > 5 * ALIVE_EVERY_MS else 0

@@ -9,12 +9,14 @@ server, which is a new store and says so with the server's signature.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import closing
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import apsw
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,13 +26,14 @@ from coldtrail.settings import FILE, Installation, load
 from disk.room import free_bytes
 from disk.whole import PRIVATE, write_whole
 from ingest.keys import read_restored
-from store.connect import open_readings
 from store.copies import (
     copy_readings,
     copy_records_like,
     new_store_id,
+    nobody_writes,
     rename_readings,
     rename_records,
+    store_of_readings,
     store_of_records,
 )
 from store.errors import AlreadyOpen, Damaged
@@ -125,6 +128,11 @@ def put_back(backup: Path, folder: Path, now_ms: int, *, replace: bool) -> PutBa
         raise Impossible(
             f"{folder / 'server'} exists: --replace moves it aside and puts the backup in its place"
         )
+    with _at_rest(folder / "server"):
+        return _put_in_place(backup, manifest, folder, now_ms)
+
+
+def _put_in_place(backup: Path, manifest: Manifest, folder: Path, now_ms: int) -> PutBack:
     folder.mkdir(parents=True, exist_ok=True)
     _room_for(backup, folder)
     fresh = folder / "server.restoring"
@@ -149,25 +157,41 @@ def put_back(backup: Path, folder: Path, now_ms: int, *, replace: bool) -> PutBa
 
 def renew(folder: Path, now_ms: int) -> None:
     """The server's stores as they stand under new ids, as after ``put_back``: for files that were set
-    back by other means. ``Impossible`` names what is missing."""
+    back by other means. ``Impossible`` names what is missing, and what still runs: followers look
+    at the ids when they start."""
     server = folder / "server"
     for needed in (READINGS, RECORDS):
         if not (server / needed).exists():
             raise Impossible(f"{server / needed} is not there: nothing has run in this folder yet")
-    try:
-        with closing(open_readings(str(server / READINGS), write=True)) as readings:
-            store = readings.store_id
-    except AlreadyOpen as error:
-        raise Impossible(f"{server / READINGS} is being written: stop ingest first") from error
-    _renamed(server, store, store_of_records(server / RECORDS)[0], now_ms)
+    with _at_rest(server):
+        try:
+            ids = store_of_readings(server / READINGS), store_of_records(server / RECORDS)[0]
+        except (apsw.Error, sqlite3.Error) as error:
+            raise Impossible(f"the stores in {server} cannot be read: {error}") from error
+        _renamed(server, *ids, now_ms)
+
+
+@contextmanager
+def _at_rest(server: Path) -> Iterator[None]:
+    """No role writes any of its files meanwhile."""
+    with ExitStack() as held:
+        for name in (READINGS, RECORDS, *FOLLOWERS):
+            if (server / name).exists():
+                try:
+                    held.enter_context(nobody_writes(server / name))
+                except AlreadyOpen as error:
+                    raise Impossible(f"{error}: stop every role of this server first") from error
+        yield
 
 
 def _renamed(server: Path, readings: str, records: str, now_ms: int) -> None:
     """New ids, and the signed record that leads to them. The record first: one that leads to a
-    store which was never made does no harm, a store to which none leads is believed by nobody."""
-    key = serialization.load_pem_private_key(
-        (server / "keys" / "signing.key").read_bytes(), password=None
-    )
+    store which was never made does no harm, a store to which none leads is believed by nobody.
+    The readings last: ended before, the store still says that it was set back, and it is done again."""
+    signing = server / "keys" / "signing.key"
+    if not signing.exists():
+        raise Impossible(f"{signing} is not there: without it no gateway would believe the new ids")
+    key = serialization.load_pem_private_key(signing.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise Impossible("signing.key is no Ed25519 key")
     fresh = new_store_id(), new_store_id()
@@ -175,8 +199,9 @@ def _renamed(server: Path, readings: str, records: str, now_ms: int) -> None:
     path = server / "restored.json"
     told = [*read_restored(str(path)), record]
     write_whole(path, msgspec.json.format(msgspec.json.encode(told), indent=2), mode=PRIVATE)
-    rename_readings(server / READINGS, fresh[0])
+    _to_disk(server)
     rename_records(server / RECORDS, fresh[1])
+    rename_readings(server / READINGS, fresh[0])
 
 
 def _checked(backup: Path) -> Manifest:
@@ -210,5 +235,9 @@ def _digest(path: Path) -> str:
 
 
 def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """A file's bytes, or a folder's names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

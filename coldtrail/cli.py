@@ -808,6 +808,10 @@ def restore(
         done = put_back(backup, data, machine_ms(), replace=replace)
     except Impossible as error:
         raise Failed(str(error)) from error
+    except OSError as error:
+        raise Failed(
+            f"{error.filename or data}: {error.strerror or error}: not done; run it again"
+        ) from error
     installation = settings.load(data)
     zone = ZoneInfo(installation.file.timezone)
     made = datetime.fromtimestamp(done.manifest.made_at_ms / 1000, zone)

@@ -6,14 +6,15 @@ the standard library's. A copy is the state of one instant.
 
 import secrets
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
 
+from disk.lock import lock
 from store.engine import BUSY_TIMEOUT_MS
-from store.errors import Damaged
+from store.errors import AlreadyOpen, Damaged
 from store.sqlite.schema import open_reader
 
 STEP_PAGES = 2_048  # 8 MiB between two words of progress
@@ -62,6 +63,23 @@ def _copy_records_like(source: Path, target: Path) -> None:
     ):
         reader.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         reader.backup(copy)
+
+
+@contextmanager
+def nobody_writes(path: Path) -> Iterator[None]:
+    """Its writer's lock, for as long as this takes; ``AlreadyOpen`` when a role has it."""
+    try:
+        held = lock(path.with_name(path.name + ".lock"))
+    except BlockingIOError as error:
+        raise AlreadyOpen(f"{path} is being written") from error
+    with held:
+        yield
+
+
+def store_of_readings(path: Path) -> str:
+    with closing(apsw.Connection(str(path))) as readings:
+        [(store_id,)] = readings.execute("SELECT value FROM meta WHERE key = 'store_id'")
+    return str(store_id)
 
 
 def store_of_records(path: Path) -> tuple[str, int]:

@@ -4,7 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from alerts.notices import ACKS_SEEN
 from domain.reading import RoomId
+from store.notices import open_notices
 from tests.support.alert_house import DAY_MS, MINUTE_MS, NOON_MS, House
 from tests.support.people import Phones
 from tests.support.watch import OPERATOR, Watch, staffed, watched
@@ -213,6 +215,24 @@ def test_an_acknowledgement_in_the_records_stops_the_ladder(tmp_path: Path) -> N
         watch.warm(30)
 
         assert watch.phones.said() == [("1", "raise")]
+
+
+def test_an_acknowledgement_counts_in_records_that_were_put_back_from_a_copy(
+    tmp_path: Path,
+) -> None:
+    with House(tmp_path) as house:
+        staffed(house)
+        with closing(open_notices(house.path("notices.db"))) as notices:
+            notices.put_about(ACKS_SEEN, house.records.last_change() + 100)  # it had come so far
+        with Watch(house, Phones(), NOON_MS) as watch:
+            watch.warm(35)
+            house.records.add_action(
+                "a-1", ROOM, "ack", watch.now_ms, "op", {}, now_ms=watch.now_ms
+            )
+            watch.turn()
+            watch.warm(30)
+
+            assert watch.phones.said() == [("1", "raise")]
 
 
 def test_temperature_asked_is_answered_with_the_readings_age(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """What a gateway told people while the link was down is not told to them a second time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from alerts.gateway_events import GatewayEvents
 from domain.reading import RoomId
-from tests.support.alert_house import MINUTE_MS, NOON_MS
+from store.notices import open_notices
+from tests.support.alert_house import MINUTE_MS, NOON_MS, House
 from tests.support.watch import OPERATOR, Watch, watched
 from wire.events_v1 import About, Acked, Event, Told
 
@@ -152,3 +154,20 @@ def test_a_report_that_comes_again_or_cannot_be_read_changes_nothing(tmp_path: P
         assert watch.gateways.take() == 2
         assert watch.gateways.take() == 0
         assert len(watch.store.notices(RoomId("r1"))) == 1
+
+
+def test_the_reports_of_another_store_are_others_however_far_the_last_was_read(
+    tmp_path: Path,
+) -> None:
+    """As after `restore --in-place` on an old copy of the readings beside newer notices."""
+    with closing(open_notices(tmp_path / "notices.db")) as notices:
+        with House(tmp_path / "before") as house:
+            for n in range(5):
+                house.report([Acked(f"a{n}", NOON_MS, "r1", "op")], at_ms=NOON_MS)
+            assert GatewayEvents(house.readings, notices).take() == 5
+        with House(tmp_path / "after") as house:
+            for n in range(9):  # what gateways send again is faster than this part starts
+                house.report([Acked(f"b{n}", NOON_MS, "r1", "op")], at_ms=NOON_MS)
+
+            assert GatewayEvents(house.readings, notices).take() == 9
+            assert GatewayEvents(house.readings, notices).take() == 0

@@ -53,6 +53,10 @@ def test_a_folder_cannot_be_made_where_a_file_is(tmp_path: Path) -> None:
         pytest.param("import OUT/coldtrail.toml", 1, "notafileofbatches", id="another-file"),
         pytest.param("backup OUT/nowhere/x", 1, "readings.dbisnotthere", id="never-ran"),
         pytest.param("restore OUT", 1, "nofinishedbackup", id="no-backup"),
+        pytest.param("restore", 1, "or--in-place", id="restore-what"),
+        pytest.param("restore OUT --in-place", 1, "or--in-place", id="restore-both"),
+        pytest.param("restore --in-place --replace", 1, "or--in-place", id="replace-by-what"),
+        pytest.param("restore --in-place", 1, "readings.dbisnotthere", id="nothing-in-place"),
     ],
 )
 def test_a_slip_of_the_fingers_is_answered_with_what_was_wrong(
