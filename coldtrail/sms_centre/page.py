@@ -62,7 +62,7 @@ font-weight:600;background:#fff}
 .people{display:flex;gap:6px;overflow-x:auto;padding:6px 12px 8px;background:#fff;
 border-bottom:1px solid #d9dfe4;scrollbar-width:none}
 .people a{flex:none;padding:6px 12px;border-radius:16px;background:#e8edf1;color:#15202b;
-text-decoration:none;font-size:14px;min-height:34px}
+text-decoration:none;font-size:14px;min-height:44px;display:inline-flex;align-items:center;gap:4px}
 .people a[aria-current]{background:#0b5cad;color:#fff}
 .people small{opacity:.75}
 .list{flex:1;overflow-y:auto;padding:12px;display:flex;flex-direction:column;gap:4px}
@@ -81,7 +81,7 @@ border-radius:20px;background:#fff;color:inherit}
 button{font:inherit;font-weight:600;border:0;border-radius:20px;padding:10px 16px;
 background:#0b5cad;color:#fff;min-height:44px}
 .chips{display:flex;gap:8px;padding:8px 12px;background:#fff;border-top:1px solid #d9dfe4}
-.chips button{background:#e8edf1;color:#15202b;font-weight:500;min-height:40px}
+.chips button{background:#e8edf1;color:#15202b;font-weight:500;min-height:44px}
 """
 
 SCRIPT = """

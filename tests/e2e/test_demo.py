@@ -91,7 +91,7 @@ def test_the_first_alarm_comes_at_minute_2_and_nothing_is_lost_when_ingest_is_ki
             assert page.status == 200
         os.kill(int((folder / "pids" / "ingest.pid").read_text()), signal.SIGKILL)
 
-        told = running.wait_for(r"SMS to lixia: .*草莓.*7℃", 240)
+        told = running.wait_for(r"SMS to 林立夏: .*草莓.*7℃", 240)
         code = running.ended(240)
 
     at_s = int(told.split(":")[0]) * 60 + int(told.split(":")[1][:2])
