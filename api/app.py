@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import buyer, drills, epcis, health, problems, v1
+from api import answers, buyer, drills, epcis, health, v1
 from api.buyers import Buyers
 from api.console import (
     alarm_pages,
@@ -99,7 +99,7 @@ def create_app(settings: Settings, now_ms: Callable[[], int]) -> FastAPI:
     app.state.buyers = buyers
     app.state.shelf = buyer.Shelf()
     app.state.capture_jobs = epcis.Jobs()
-    for kind in problems.KINDS:
+    for kind in answers.KINDS:
         app.add_exception_handler(kind, _told)
     for part in (health, buyer, v1, epcis, *PAGES):  # matched in turn: those asked most first
         app.include_router(part.router)
@@ -122,7 +122,7 @@ def _no_more_drills(planner: asyncio.Task[None]) -> None:
 async def _told(request: Request, error: Exception) -> Response:
     """Problem details for a program, a page in their own words for people."""
     if request.url.path.startswith(FOR_PROGRAMS):
-        return problems.answer(error)
+        return answers.answer(error)
     words = words_of(request)
     match error:
         case Problem(field="mark"):

@@ -17,11 +17,12 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from api.asked import InContext
 from api.buyers import Buyers
 from api.charts import Chart, Limit, Point, Span, Trace, gaps, number, svg
 from api.console.language import Words
 from api.console.pages import HTML, asset_hash, field, rendered, words_of
-from api.context import Context, InContext
+from api.context import Context
 from api.guard import HEADERS
 from api.problems import NoSuchCode, Problem
 from api.room_chart import ticks

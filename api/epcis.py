@@ -14,9 +14,11 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.context import Caller, Context, InContext
+from api.answers import problem
+from api.asked import Caller, InContext
+from api.context import Context
 from api.lots import all_events, folded
-from api.problems import Problem, problem
+from api.problems import Problem
 from api.replies import reply
 from domain.instant import rfc3339
 from traceability.epcis import (
@@ -98,7 +100,7 @@ async def capture(request: Request, context: InContext, caller: Caller) -> Respo
     }
     while len(jobs) > MOST_JOBS:
         jobs.popitem(last=False)
-    where = f"{context.base_url(request)}/epcis/v2/capture/{id}"
+    where = f"{context.base_url(request.base_url)}/epcis/v2/capture/{id}"
     return Response(status_code=202, headers={"Location": where, **VERSIONS})
 
 
@@ -120,7 +122,7 @@ async def one_event(request: Request, context: InContext, caller: Caller) -> Res
     except Invalid as error:
         return _invalid(error)
     context.records.capture([event], by=caller.person, now_ms=context.now_ms())
-    where = f"{context.base_url(request)}/epcis/v2/events?" + urlencode(
+    where = f"{context.base_url(request.base_url)}/epcis/v2/events?" + urlencode(
         {"EQ_eventID": event["eventID"]}
     )
     return Response(status_code=201, headers={"Location": where, **VERSIONS})
@@ -142,7 +144,9 @@ async def events(request: Request, context: InContext) -> Response:
     headers = dict(VERSIONS)
     if page.next is not None:
         again = {**given, "nextPageToken": [page.next]}
-        where = f"{context.base_url(request)}/epcis/v2/events?{urlencode(again, doseq=True)}"
+        where = (
+            f"{context.base_url(request.base_url)}/epcis/v2/events?{urlencode(again, doseq=True)}"
+        )
         headers["Link"] = f'<{where}>; rel="next"'
     return _query_result(context, page.events, headers)
 

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem
+from api.answers import problem
 from api.sessions import COOKIE, Gate, Session
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/signin", "/assets/console.css", "/assets/console.js"})

@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from api.asked import InContext
 from api.channels import ways_now
-from api.context import Context, InContext
+from api.context import Context
 from api.pipeline import pipeline_now
 from api.replies import reply
 from api.system import NEEDED, PartNow, alarms_now, parts_now

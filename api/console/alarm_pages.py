@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from api.alarms import DAY_MS, acknowledged, cases, facts_since, say, what_was_said
+from api.asked import InContext
 from api.charts import svg
 from api.console.pages import field, form_of, page, words_of
-from api.context import Context, InContext
+from api.context import Context
 from api.explaining import why_raised
 from api.ladders import ladder_of, next_rungs
 from api.limits import limit_of

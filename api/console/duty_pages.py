@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
+from api.asked import Caller, InContext
 from api.console.pages import field, form_of, local_instant, page
-from api.context import Caller, Context, InContext
+from api.context import Context
 from api.drills import drills_now, last_of_sites, new_id
 from api.ladders import ladder_of, next_rungs, state_of
 from api.problems import Problem

@@ -4,9 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.asked import InContext
 from api.console.language import Words
 from api.console.pages import local_instant, page, words_of
-from api.context import Context, InContext
+from api.context import Context
 from api.explaining import clock_of, explained, notes, silences_at
 from api.problems import NotYet, Problem
 from api.times import instant_ms

@@ -8,9 +8,9 @@ import segno
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from api.asked import InContext
 from api.buyers import Buyers
 from api.console.pages import field, form_instant, form_of, page
-from api.context import InContext
 from api.lots import NewLot, add_lot, all_events, folded, journey, move_lot, shipped
 from api.problems import Problem
 from api.rooms import rooms_now
@@ -86,7 +86,7 @@ async def lot(lot: str, request: Request, context: InContext) -> Response:
     steps = journey(events, found.id)
     in_now = next((registry.rooms.get(stay.room) for stay in mine if stay.to_ms is None), None)
     room_now = rooms_now(context).get(in_now.id) if in_now else None
-    address = f"{context.base_url(request)}/t/{found.code}"
+    address = f"{context.base_url(request.base_url)}/t/{found.code}"
     return page(
         request,
         "lot.html",

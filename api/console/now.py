@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from api.alarms import DAY_MS, Case, acknowledged, cases, facts_since, say, what_was_said
+from api.asked import InContext
 from api.calibration import standing
 from api.console.pages import field, form_of, page
-from api.context import Context, InContext
+from api.context import Context
 from api.drills import last_of_sites
 from api.ladders import unstaffed
 from api.problems import Problem

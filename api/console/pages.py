@@ -14,8 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from starlette.datastructures import FormData
 
+from api.asked import caller_of, context_of
 from api.console.language import Words, preferred
-from api.context import Context, caller_of, context_of
+from api.context import Context
 from api.problems import Problem
 
 LANGUAGE_COOKIE = "coldtrail_language"

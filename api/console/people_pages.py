@@ -9,9 +9,10 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
 from api.alarms import DAY_MS
+from api.asked import Caller, InContext
 from api.console.duty_pages import minute_of
 from api.console.pages import field, form_of, page, words_of
-from api.context import Caller, Context, InContext
+from api.context import Context
 from api.problems import Problem
 from api.sessions import Session
 from domain.reading import PersonId

@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.asked import InContext
 from api.channels import carried, totals, ways_now
 from api.console.pages import page
-from api.context import Context, InContext
+from api.context import Context
 from api.pipeline import pipeline_now
 from api.system import alarms_now, parts_now
 

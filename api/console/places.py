@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse
 
 from api.advice import advice_of, text_of
 from api.alarms import DAY_MS, facts_since
+from api.asked import InContext
 from api.calibration import standing
 from api.charts import svg
 from api.console.pages import field, form_instant, form_of, page, words_of
-from api.context import Context, InContext
+from api.context import Context
 from api.limits import limits_in_force
 from api.lots import all_events, folded, in_room
 from api.problems import NotYet, Problem

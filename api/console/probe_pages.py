@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
+from api.asked import InContext
 from api.calibration import standing
 from api.console.now import WIDE
 from api.console.pages import field, form_instant, form_of, page
-from api.context import InContext
 from api.probes import ProbeNow, probes_now
 from api.problems import NotYet, Problem
 from domain.calibration import Check, Papers

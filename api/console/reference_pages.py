@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.asked import InContext
 from api.console.pages import page
-from api.context import InContext
 from api.guard import REFERENCE
 
 router = APIRouter(include_in_schema=False)
@@ -45,4 +45,4 @@ def _marked(name: str, needed: object) -> str:
 @router.get(REFERENCE)
 async def reference(request: Request, context: InContext) -> Response:
     found = list(calls(request.app.openapi()))
-    return page(request, "reference.html", calls=found, base=context.base_url(request))
+    return page(request, "reference.html", calls=found, base=context.base_url(request.base_url))

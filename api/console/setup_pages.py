@@ -12,8 +12,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
+from api.asked import Caller, InContext
 from api.console.pages import field, form_instant, form_of, page
-from api.context import Caller, Context, InContext
+from api.context import Context
 from api.problems import Problem
 from domain.commodity import COMMODITIES
 from domain.profile import PROFILES

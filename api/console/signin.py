@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from api.asked import InContext
 from api.console.language import LANGUAGES
 from api.console.pages import LANGUAGE_COOKIE, field, form_of, page, safe_path
-from api.context import Context, InContext
+from api.context import Context
 from api.sessions import COOKIE, LASTS_MS
 
 router = APIRouter(include_in_schema=False)

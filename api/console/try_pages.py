@@ -14,9 +14,10 @@ from starlette.datastructures import FormData, QueryParams
 from starlette.responses import RedirectResponse
 
 from api.alarms import DAY_MS
+from api.asked import Caller, InContext
 from api.console.pages import form_of, page
 from api.console.setup_pages import INTERVALS_S
-from api.context import Caller, Context, InContext
+from api.context import Context
 from api.dry_runs import MOST_ROOMS, Trial, tried
 from api.limits import as_rule, limits_in_force
 from api.problems import Problem

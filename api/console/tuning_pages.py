@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from api.alarms import DAY_MS
+from api.asked import InContext
 from api.console.pages import page
-from api.context import Context, InContext
+from api.context import Context
 from api.problems import Problem
 from api.proposals import Proposed, proposed
 from api.tuning import answered, month_of

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.asked import InContext
 from api.console.pages import page
-from api.context import InContext
 from api.problems import Problem
 from api.weeks import last_week, week
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from api.alarms import NOTHING_SAID, what_was_said
 from api.alarms import cases as cases_of
 from api.alarms import say as say_of
-from api.context import Caller, Context, InContext
+from api.asked import Caller, InContext
+from api.context import Context
 from api.explaining import why_raised
 from api.problems import Problem
 from api.replies import Asked, reply

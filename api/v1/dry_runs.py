@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from api.context import InContext
+from api.asked import InContext
 from api.dry_runs import MOST_ROOMS, as_json, tried
 from api.problems import Problem
 from api.replies import Asked, reply

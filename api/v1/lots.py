@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.context import Caller, InContext
+from api.asked import Caller, InContext
 from api.lots import NewLot, add_lot, all_events, event_json, folded, journey, move_lot
 from api.problems import Problem
 from api.replies import Asked, reply

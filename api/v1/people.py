@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.context import Caller, InContext
+from api.asked import Caller, InContext
 from api.ladders import ladder_of, next_rungs
 from api.problems import Problem
 from api.replies import Asked, reply

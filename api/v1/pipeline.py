@@ -9,8 +9,8 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.asked import InContext
 from api.channels import carried, ways_now
-from api.context import InContext
 from api.pipeline import pipeline_now
 from api.replies import Asked, reply
 from api.system import alarms_now

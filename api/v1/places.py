@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.context import Caller, InContext
+from api.asked import Caller, InContext
 from api.problems import Problem
 from api.replies import Asked, reply
 from domain.reading import RoomId, SiteId

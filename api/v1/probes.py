@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.asked import Caller, InContext
 from api.calibration import Standing, standing
-from api.context import Caller, InContext
 from api.limits import COUNTS
 from api.probes import probes_now
 from api.replies import Asked, reply

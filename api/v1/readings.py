@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.context import Context, InContext
+from api.asked import InContext
+from api.context import Context
 from api.problems import Problem
 from api.readings import (
     MOST_POINTS,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.context import InContext
+from api.asked import InContext
 from api.problems import Problem
 from api.replies import Asked, reply
 from api.weeks import as_json, last_week, week

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from api.advice import advice_of, text_of
 from api.alarms import note_cause
+from api.asked import Caller, InContext
 from api.console.language import LANGUAGES, Words
-from api.context import Caller, Context, InContext
+from api.context import Context
 from api.explaining import as_json, explained, silences_at
 from api.problems import NotYet, Problem
 from api.replay_case import replay_case

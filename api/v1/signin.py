@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.context import InContext
+from api.asked import InContext
 from api.replies import reply
 
 router = APIRouter(tags=["sign-in"])
@@ -12,4 +12,4 @@ router = APIRouter(tags=["sign-in"])
 async def link(request: Request, context: InContext) -> Response:
     """Good for one person, once, within a day."""
     token = context.gate.new_link(context.now_ms())
-    return reply({"url": f"{context.base_url(request)}/signin?token={token}"}, 201)
+    return reply({"url": f"{context.base_url(request.base_url)}/signin?token={token}"}, 201)

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.context import Caller, InContext
+from api.asked import Caller, InContext
 from api.drills import drills_now, new_id
 from api.replies import Asked, reply
 from api.times import Instant

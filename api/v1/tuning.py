@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.alarms import DAY_MS
-from api.context import Context, InContext
+from api.asked import InContext
+from api.context import Context
 from api.problems import Problem
 from api.proposals import MOST_ROOMS, proposed
 from api.proposals import as_json as proposals_as_json
