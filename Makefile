@@ -12,7 +12,7 @@ SEED ?= 2026
 FAULTS ?= faults.json
 # Files in the order of their names: the long ones of tests/e2e and tests/fault begin first, and
 # wait for much, so more run at once than there are processors.
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder --durations=25
+PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder --durations=25
 
 # With this set, each of the many processes that a test or the demo starts would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
