@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -191,25 +192,16 @@ def all_again(number: int, scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def restore(scene: Scene) -> Iterator[None]:
-    """The server is backed up as it runs; more comes; its disk is lost, and the backup put back."""
-    backup = scene.house.folder / "backup"
-    scene.house.back_up(backup)
+def go_back(
+    keep: Callable[[House, Path], None], put_back: Callable[[House, Path], None], scene: Scene
+) -> Iterator[None]:
+    """What the server has is kept; more comes; the server has no more than what was kept."""
+    kept = scene.house.folder / "kept"
+    keep(scene.house, kept)
     yield
     scene.within(0.1, 1.0)
-    scene.house.put_back(backup)
-    shutil.rmtree(backup)
-
-
-@contextmanager
-def set_back(scene: Scene) -> Iterator[None]:
-    """A snapshot of the server's machine is put back over what came since."""
-    snapshot = scene.house.folder / "snapshot"
-    scene.house.snapshot(snapshot)
-    yield
-    scene.within(0.1, 1.0)
-    scene.house.set_back(snapshot)
-    shutil.rmtree(snapshot)
+    put_back(scene.house, kept)
+    shutil.rmtree(kept)
 
 
 @contextmanager
@@ -329,8 +321,8 @@ def kinds(*, disks: bool) -> dict[str, Fault]:
         "clock gateway at start": partial(clock_at_start, "gateway"),
         **{f"clock {r} steps": partial(clock_steps, r) for r in CLOCKS},
         KILL_EACH: kill_each,
-        RESTORE: restore,
-        SET_BACK: set_back,
+        RESTORE: partial(go_back, House.back_up, House.put_back),
+        SET_BACK: partial(go_back, House.snapshot, House.set_back),
         "all killed": partial(all_again, signal.SIGKILL),
         "all ended": partial(all_again, signal.SIGTERM),
         "same packs": same_packs,
