@@ -1,8 +1,8 @@
 """A process for each role, started again when it dies, stopped in order.
 
 One thread starts and watches all of them, because children die with the *thread* that
-started them. What runs stands in ``status.json`` and ``pids/``; a lock on the folder keeps a
-second supervisor out. In production systemd or compose does this job.
+started them. What runs stands in ``status.json`` and ``pids/`` for as long as it runs; a lock on
+the folder keeps a second supervisor out. In production systemd or compose does this job.
 """
 
 import logging
@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import IO, Literal, Self
 
 import msgspec
 
 from coldtrail.process import die_with_parent
 from coldtrail.settings import Installation, Wrong
-from disk.lock import lock
+from disk.lock import is_locked, lock
 from disk.whole import write_whole
 from store.system_alarms import Board, forget_others
 
@@ -36,6 +36,7 @@ FIRST_PAUSE_S = 0.2  # before the first restart; doubles while the role keeps dy
 LONGEST_PAUSE_S = 5.0
 YOUNG_S = 3.0
 STEADY_AGAIN_S = 30.0  # alive for so long: what died before dies no more
+ASKED_S = 1.0  # a folder that is held for longer is held by a supervisor
 PART = "up"
 STEADY_S = 0.5  # alive for so long: "running"
 STOP_S = 10.0  # for each phase; then what still runs is killed
@@ -106,10 +107,8 @@ class Supervisor:
         self._has_keys()
         for name in ("pids", "logs"):
             (self._folder / name).mkdir(exist_ok=True)
-        try:
-            self._lock = lock(lock_path(self._folder))
-        except BlockingIOError as error:
-            raise AlreadyUp(f"{self._folder} is up already") from error
+        self._lock = _folder_lock(self._folder)
+        report_path(self._folder).unlink(missing_ok=True)  # of one that was killed
         for child in self._children:
             child.state = "starting"
         system = str(self._installation.system)
@@ -154,7 +153,7 @@ class Supervisor:
             for phase in STOP_PHASES:
                 self._end([c for c in self._children if _kind(c.role) in phase])
         finally:
-            self._report()
+            report_path(self._folder).unlink(missing_ok=True)
             self._lock.close()
 
     def _tend(self, child: _Child) -> None:
@@ -321,13 +320,19 @@ def report_path(folder: Path) -> Path:
 
 def is_up(folder: Path) -> bool:
     """True while a supervisor holds the folder."""
-    if not lock_path(folder).exists():
-        return False
-    try:
-        lock(lock_path(folder)).close()
-    except BlockingIOError:
-        return True
-    return False
+    return is_locked(lock_path(folder))
+
+
+def _folder_lock(folder: Path) -> IO[str]:
+    """Somebody who asks whether it is held stands in the way for a moment."""
+    deadline_s = time.monotonic() + ASKED_S
+    while True:
+        try:
+            return lock(lock_path(folder))
+        except BlockingIOError as error:
+            if time.monotonic() > deadline_s:
+                raise AlreadyUp(f"{folder} is up already") from error
+            time.sleep(0.01)
 
 
 def until_signal(stop: Callable[[], None]) -> None:

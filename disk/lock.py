@@ -6,7 +6,8 @@ from typing import IO
 
 
 def lock(path: Path) -> IO[str]:
-    """Held until it is closed or the process dies. ``BlockingIOError`` while another holds it."""
+    """Held until it is closed or the process dies. ``BlockingIOError`` while another holds it, or
+    asks (``is_locked``) at this moment."""
     file = path.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -14,3 +15,18 @@ def lock(path: Path) -> IO[str]:
         file.close()
         raise
     return file
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds it. Those who ask never answer for each other: they share what they
+    take for as long as the question lasts."""
+    try:
+        file = path.open()
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -26,7 +26,7 @@ class GatewaysAlone(System):
 
     def ready(self) -> bool:
         roles = self.status()["roles"]
-        assert set(roles) == {"edge-broker", "gateway"}
+        assert set(roles) == {"edge-broker", "gateway"}, roles
         return all(role["state"] == "running" for role in roles.values())
 
 

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from coldtrail.init import init_data
 from coldtrail.settings import Installation
+from coldtrail.status import status
 from coldtrail.supervise import LOG_BYTES, AlreadyUp, Supervisor, is_up
 from store.system_alarms import read
 from tests.support.servers import free_port_base, require, wait_until
@@ -113,6 +115,41 @@ def test_after_a_stop_nothing_runs_and_no_pid_file_is_left(tmp_path: Path) -> No
     assert not any(alive(pid) for pid in pids)
     assert list((installation.folder / "pids").iterdir()) == []
     assert not is_up(installation.folder)
+
+
+def test_a_supervisor_begins_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    with Supervisor(installation, ["broker"]):
+        pass
+    enough = threading.Event()
+
+    def ask() -> None:
+        while not enough.is_set():
+            is_up(installation.folder)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(20):
+            with Supervisor(installation, ["broker"]):
+                assert is_up(installation.folder)
+    finally:
+        enough.set()
+        asking.join()
+
+
+def test_what_a_supervisor_wrote_ends_with_it(tmp_path: Path) -> None:
+    installation = folder(tmp_path)
+    path = installation.folder / "status.json"
+    with Supervisor(installation, ROLES):
+        kept = path.read_bytes()
+    assert not path.exists()
+
+    path.write_bytes(kept)  # of one that was killed
+    with Supervisor(installation, ["broker"]):
+        roles = status(installation)["roles"]
+    assert roles["broker"]["pid"] is not None or roles["broker"]["state"] == "starting"
+    assert roles["sms-centre"] == {"pid": None, "state": "stopped", "restarts": 0}
 
 
 def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
