@@ -5,7 +5,8 @@
 Rooms of seven profiles over all months and two counties live through their loads, doors,
 defrosts and weather (``bench.operation``); what their probes said is judged and told by the
 rules' own code. The truth is known, so each alarm is a true one or not. Two processes; the same
-seed gives the same figures. ``--probes`` and ``--curtains`` equip the very same rooms otherwise.
+seed gives the same figures. ``--probes``, ``--curtains`` and ``--flags`` equip the very same rooms
+otherwise.
 
 With ``--kept DIRECTORY`` each room is kept in a file as soon as it is done: a run that was stopped
 goes on where it was, several can share the work, and the report is of what is there.

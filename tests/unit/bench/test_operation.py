@@ -1,6 +1,7 @@
 """The year of normal running: what its figures rest on, and a small one in every run of the tests."""
 
 from dataclasses import replace
+from itertools import product
 from math import inf
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bench.operation.equipment import Equipment
 from bench.operation.faults import WHATS
 from bench.operation.kept import Kept
 from bench.operation.month import Month, Story, live
+from bench.operation.probes import count
 from bench.operation.rooms import KINDS, drawn
 from bench.operation.tally import Tally
 from bench.operation.watch import PEOPLE, Watched, rule_of, watch, watched
@@ -86,8 +88,24 @@ def test_what_two_runs_did_is_one_report_and_each_equipment_has_its_own(tmp_path
     assert work((1, 0)) == (1, Tally(rooms=1))
     assert work((1, 1)) is None  # somebody else is at it
     assert replace(work, until_s=0.0)((1, 2)) is None
-    names = {Equipment(b, curtains=c).name for b in (False, True) for c in (False, True)}
-    assert len(names) == 4
+    names = {Equipment(*has).name for has in product((False, True), repeat=3)}
+    assert len(names) == 8
+
+
+def test_a_controller_that_is_connected_tells_of_the_very_defrosts_that_nobody_heard_of() -> None:
+    deaf = next(
+        room
+        for room in (drawn(SEED, number) for number in range(50))
+        if not (room.watched.plant or room.watched.heater)
+    )
+    untold, told = (Story(SEED, room, 2, None) for room in (deaf, Equipment(flags=True).of(deaf)))
+    for story in (untold, told):
+        story.run()
+
+    assert told.diary == untold.diary
+    assert untold.controller.rows == []
+    counts = [n for _, series, n in told.controller.rows if series.quantity == "defrost"]
+    assert counts.count(count("defrost", 1.0)) >= 2 * 3  # a day has three at least
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
