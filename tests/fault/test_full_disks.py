@@ -81,7 +81,7 @@ class Sender:
 
 
 def page(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/?lang=en", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/?lang=en", timeout=20) as answer:
         text: bytes = answer.read()
         return text.decode()
 

@@ -84,8 +84,8 @@ def test_on_a_deaf_link_words_arrive_and_answers_do_not_until_it_ends(
     with connect(proxy) as link:
         proxy.mood = "deaf"
         link.sendall(b"hello?")
-        wait_until(lambda: echo.heard == b"hello?", 5, "it arrives")
-        wait_until(lambda: proxy.swallowed == 6, 5, "the answer is swallowed")
+        wait_until(lambda: echo.heard == b"hello?", 20, "it arrives")
+        wait_until(lambda: proxy.swallowed == 6, 20, "the answer is swallowed")
         proxy.mood = "open"
         with pytest.raises(ConnectionResetError):
             link.recv(1)

@@ -54,7 +54,7 @@ def test_an_open_relay_carries_bytes_both_ways() -> None:
     with (
         echoing() as target,
         relaying(target) as (_, port),
-        socket.create_connection(("127.0.0.1", port), timeout=5) as near,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as near,
     ):
         near.sendall(b"x" * 200_000)
         got = bytearray()
@@ -66,7 +66,7 @@ def test_an_open_relay_carries_bytes_both_ways() -> None:
 
 def test_closing_drops_what_was_connected_and_refuses_what_comes() -> None:
     with echoing() as target, relaying(target) as (relay, port):
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as near:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as near:
             near.sendall(b"before")
             assert near.recv(100) == b"before"
 
@@ -74,16 +74,16 @@ def test_closing_drops_what_was_connected_and_refuses_what_comes() -> None:
 
             assert near.recv(100) == b""
         with pytest.raises(OSError, match="refused"):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
+            socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
 def test_a_relay_opens_again() -> None:
     with echoing() as target, relaying(target) as (relay, port):
         relay.close()
         relay.open()
-        wait_until(lambda: relay.is_open, 5, "the relay listens")
+        wait_until(lambda: relay.is_open, 20, "the relay listens")
 
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as near:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as near:
             near.sendall(b"again")
             assert near.recv(100) == b"again"
 
@@ -91,6 +91,6 @@ def test_a_relay_opens_again() -> None:
 def test_while_nobody_answers_behind_it_a_caller_is_let_go() -> None:
     with (
         relaying(free_port()) as (_, port),
-        socket.create_connection(("127.0.0.1", port), timeout=5) as near,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as near,
     ):
         assert near.recv(100) == b""

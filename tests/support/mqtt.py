@@ -22,7 +22,7 @@ class Stranger:
         """Whether the broker granted it."""
         before = len(self.granted)
         self.client.subscribe(topic, 1)
-        wait_until(lambda: len(self.granted) > before, 5, f"an answer for {topic}")
+        wait_until(lambda: len(self.granted) > before, 20, f"an answer for {topic}")
         return self.granted[-1]
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:

@@ -78,7 +78,7 @@ def test_a_hot_room_rings_on_the_spot_until_somebody_acknowledges_at_the_server(
 
         wait_until(lambda: siren.said() == [ON, OFF], 10, "the siren is off")
         rig.gateway.stop()
-        wait_until(lambda: server.statuses[-1].state == "offline", 5, "says that it went")
+        wait_until(lambda: server.statuses[-1].state == "offline", 20, "says that it went")
         assert server.statuses[-1].alarms == 2, "it is still too warm, and said so"
 
 
@@ -92,7 +92,7 @@ def test_the_siren_ends_with_the_alarm_though_the_gateway_was_killed_meanwhile(
         end_ms = now_ms() - 2 * MINUTE_MS
         measured(device, *HOT, until_ms=end_ms)
         wait_until(lambda: siren.said() == [ON], 60, "the siren is on")
-        wait_until(lambda: '"rung":{"r1"' in (tmp_path / "alarms.json").read_text(), 5, "noted")
+        wait_until(lambda: '"rung":{"r1"' in (tmp_path / "alarms.json").read_text(), 20, "noted")
         rig.central.kill()  # nobody tells it anything any more
 
         rig.gateway.kill()
@@ -131,7 +131,7 @@ def test_only_a_config_that_the_server_signed_is_used_and_the_others_are_kept_as
         reasons = [held.reason for held in quarantine.listed(path)]
         assert reasons == ["not signed by our server", "older than the config that is held"]
         rig.gateway.stop()
-        wait_until(lambda: server.statuses[-1].state == "offline", 5, "it says that it goes")
+        wait_until(lambda: server.statuses[-1].state == "offline", 20, "it says that it goes")
         last = server.statuses[-1]
         assert (last.config and last.config.m, last.configs_refused) == (4, 2)
 

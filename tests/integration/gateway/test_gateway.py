@@ -47,7 +47,7 @@ def test_a_reading_from_a_strangers_client_reaches_the_server_with_its_own_time(
         assert server.stored[key(at, "冷库-1")] == (425, 0)
         assert server.headers[0][1] == "live"
         assert rig.gateway.stop() == 0
-        wait_until(lambda: server.statuses[-1].state == "offline", 5, "says that it went")
+        wait_until(lambda: server.statuses[-1].state == "offline", 20, "says that it went")
 
 
 def test_a_device_is_let_in_only_once_the_gateway_listens(tmp_path: Path) -> None:
@@ -166,12 +166,12 @@ def test_a_hello_right_after_another_is_heeded_a_moment_later(tmp_path: Path) ->
         device.say(1, TOPIC, senml(now_ms(), 4.0))
         wait_until(lambda: server.unheard == 1, 20, "the reading was sent, and lost")
         server.hello()
-        wait_until(lambda: server.unheard == 2, 8, "it was sent again, and lost again")
+        wait_until(lambda: server.unheard == 2, 20, "it was sent again, and lost again")
 
         server.deaf = False
         server.hello()
 
-        wait_until(lambda: len(server.stored) == 1, 8, "it was sent for the second hello as well")
+        wait_until(lambda: len(server.stored) == 1, 20, "it was sent for the second hello as well")
 
 
 def test_a_backlog_does_not_delay_the_present(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_what_is_receipted_is_not_sent_again_after_a_restart(tmp_path: Path) -> 
         device.say(1, TOPIC, senml(at, 4.0))
         wait_until(lambda: server.stored, 20, "the reading arrived")
         assert rig.gateway.stop() == 0
-        wait_until(lambda: server.statuses[-1].backlog.batches == 0, 5, "its receipt had arrived")
+        wait_until(lambda: server.statuses[-1].backlog.batches == 0, 20, "its receipt had arrived")
 
         rig.gateway.start()
         device.say(2, TOPIC, senml(at + 1, 4.0))
@@ -257,7 +257,7 @@ def test_a_refused_batch_is_parked_and_does_not_hold_up_the_rest(tmp_path: Path)
 
         wait_until(lambda: key(at + 1) in server.stored, 20, "the second arrived")
         assert rig.gateway.stop() == 0
-        wait_until(lambda: server.statuses[-1].refused == 1, 5, "the status counts it")
+        wait_until(lambda: server.statuses[-1].refused == 1, 20, "the status counts it")
 
 
 def test_refused_batches_are_taken_after_all_once_the_server_is_mended(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_bad_input_is_quarantined_and_its_neighbours_arrive(
         wait_until(lambda: len(server.stored) == stored + 1, 20, "the good ones arrived")
         assert len(device.acknowledged) == 2
         assert rig.gateway.stop() == 0
-        wait_until(lambda: server.statuses[-1].state == "offline", 5, "the last status")
+        wait_until(lambda: server.statuses[-1].state == "offline", 20, "the last status")
         assert server.statuses[-1].quarantined == 1
 
 

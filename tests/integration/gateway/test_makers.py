@@ -87,7 +87,7 @@ def test_what_no_decoder_understands_is_kept_with_its_topic_and_acknowledged(
         device.send(3, "weather/station", json.dumps({"temperature": 4}).encode())
         wait_until(lambda: device.acknowledged == {1, 2, 3}, 20, "all are acknowledged")
         assert rig.gateway.stop() == 0
-        wait_until(lambda: server.statuses[-1].state == "offline", 5, "the last status")
+        wait_until(lambda: server.statuses[-1].state == "offline", 20, "the last status")
 
         assert server.statuses[-1].quarantined == 3
         assert not server.stored
