@@ -75,8 +75,9 @@ def value_of(latest: Latest) -> Value:
     )
 
 
-def by_severity(facts: Sequence[StoredFact]) -> list[StoredFact]:
-    return sorted(facts, key=lambda f: (f.level != "critical", -f.fired_at_ms, f.code))
+def urgency(fact: StoredFact) -> tuple[bool, int, str]:
+    """Of active alarms: critical before warning, then the newest."""
+    return fact.level != "critical", -fact.fired_at_ms, fact.code
 
 
 def rooms_now(context: Context) -> dict[RoomId, RoomNow]:
@@ -106,7 +107,7 @@ def rooms_now(context: Context) -> dict[RoomId, RoomNow]:
             registry.sites[room.site],
             rule,
             mine,
-            by_severity(alarms[room.id]),
+            sorted(alarms[room.id], key=urgency),
             pauses[room.id],
             silent,
             state,

@@ -65,7 +65,9 @@ class FactsReader(Protocol):
         to_ms: int | None = None,
         limit: int = 1000,
     ) -> list[StoredFact]:
-        """Newest version of each fact not withdrawn that overlaps [from, to); newest fired first."""
+        """Newest version of each fact not withdrawn that overlaps [from, to). The newest fired
+        first; of those that fired in one minute the active before the ended, critical before
+        warning."""
         ...
 
     def fact(self, id: str) -> list[StoredFact]:

@@ -17,7 +17,7 @@ from api.drills import last_of_sites
 from api.ladders import unstaffed
 from api.problems import Problem
 from api.registry import Registry
-from api.rooms import SEVERITY, RoomNow, rooms_now
+from api.rooms import SEVERITY, RoomNow, rooms_now, urgency
 from api.system import alarms_now
 from domain.reading import RoomId
 from store.facts_ports import StoredFact
@@ -113,11 +113,6 @@ def _past(
     ]
 
 
-def _worst_first(one: RoomNow) -> tuple[bool, int]:
-    """Critical before warning, the newest first."""
-    return one.alarms[0].level != "critical", -one.alarms[0].fired_at_ms
-
-
 def front(context: Context) -> dict[str, Any]:
     rooms = rooms_now(context)
     registry = context.registry()
@@ -130,7 +125,7 @@ def front(context: Context) -> dict[str, Any]:
         case for case in cases(facts or (), said, only_open=True) if case.fact.id not in current
     ]
     closed = {fact.id for fact in facts or () if said.of(fact).closed}
-    alarmed.sort(key=_worst_first)
+    alarmed.sort(key=lambda one: urgency(one.alarms[0]))
     worst = [one.alarms[0] for one in alarmed[:CARDS]]
     return {
         "rooms": rooms,

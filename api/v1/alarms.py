@@ -36,7 +36,8 @@ def _fact(fact: StoredFact) -> dict[str, Any]:
 
 @router.get("/alarms")
 async def alarms(asked: Annotated[WhichAlarms, Query()], context: InContext) -> Response:
-    """Newest version of each fact, newest first."""
+    """Newest version of each fact, newest first; of one minute active before ended, critical
+    before warning."""
     reader = context.sources.facts.need()
     found = reader.facts(
         RoomId(asked.room) if asked.room else None,

@@ -43,6 +43,19 @@ def test_readings_are_columns_oldest_first_and_exact(county: Client) -> None:
     assert "000000" not in json.dumps(found["v"])
 
 
+def test_of_one_minute_the_critical_stands_above_the_warning_for_programs_and_people(
+    county: Client, person: Client
+) -> None:
+    found = get(county, "/api/v1/alarms")["alarms"]
+    listed = person.get("/alarms").text
+
+    same = [f for f in found if f["code"] in ("CRIT_HIGH", "WARN_HIGH") and f["room"] == "berry"]
+    assert len({f["fired_at_ms"] for f in same}) == 1
+    assert [f["level"] for f in same] == ["critical", "warning"]
+    places = [listed.index(f"/alarms/{f['id']}") for f in found]
+    assert places == sorted(places)
+
+
 def test_pages_join_to_the_whole(county: Client) -> None:
     whole = get(county, "/api/v1/readings", probe=AIR, limit=50_000)
     pages: list[int] = []
