@@ -126,7 +126,7 @@ def _print(
             kind = words(f"trial.{change.kind}")
             style = "bold red" if change in trial.lost_real else None
             console.print(
-                f"{trial.room:<16} {when}  {kind:<8} {change.code}{later}{cause}",
+                f"{trial.room:<16} {when}  {kind:<8} {words.coded(change.code)}{later}{cause}",
                 style=style,
                 markup=False,
             )

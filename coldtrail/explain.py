@@ -107,7 +107,8 @@ def _print(found: Explanation, name: str, words: Words, silences: Sequence[Silen
         for one in (state for state in found.rules if state.status == status):
             head = Text(standing, style=STYLES.get(status, "dim"))
             head.append(f"{one.book.id:<20} ", style="bold")
-            said = sentence(one, words.lang, clock)
+            said = words.known("code", one.code) + words("system.colon")
+            said += sentence(one, words.lang, clock)
             for silence in silences:
                 if silence.code == one.code:
                     end, by = clock(silence.to_ms), silence.by

@@ -79,7 +79,8 @@ def _print_proposals(
             for fact, said in one.forbids:
                 cause = words.known("cause", said.cause) if said.cause else words("trial.no_cause")
                 console.print(
-                    f"  {words.time(fact.fired_at_ms)}  {fact.code}  {cause}", markup=False
+                    f"  {words.time(fact.fired_at_ms)}  {words.coded(fact.code)}  {cause}",
+                    markup=False,
                 )
     proposals = [one for one in found if isinstance(one, Proposed)]
     if not proposals:
@@ -88,7 +89,7 @@ def _print_proposals(
         console.print(one.trial.room, style="bold", markup=False)
         for change in one.changes:
             field = change.field or change.code
-            name = f"{change.code} " if change.field else ""
+            name = f"{words.coded(change.code)} " if change.field else ""
             console.print(
                 f"  {name}{words(f'trial.{field}')}: {change.before:g} → {change.after:g}  "
                 + words("proposal.spares", spared=change.spared, rang=change.rang),
@@ -109,7 +110,7 @@ def _print(alarms: list[Answered], installation: Installation, lang: str) -> Non
     for one in figures(alarms):
         share = f"{float(one.real_share):.0%}" if one.named else "–"
         waits = ["–" if ms is None else words.span(ms) for ms in (one.to_ack_ms, one.to_answer_ms)]
-        table.add_row(one.code, str(one.count), share, *waits)
+        table.add_row(words.coded(one.code), str(one.count), share, *waits)
     console.print(table)
     listed = reconsider(alarms)
     console.print(f"{words('tuning.listed')}: {len(listed)}", style="bold")
@@ -118,7 +119,7 @@ def _print(alarms: list[Answered], installation: Installation, lang: str) -> Non
         for why in rule.why:
             share = f"{float(f.real_share):.0%}"
             said = words(f"tuning.{why}", count=f.count, named=f.named, real=f.real, share=share)
-            console.print(f"  {f.code}: {said}", markup=False)
+            console.print(f"  {words.coded(f.code)}{words('system.colon')}{said}", markup=False)
         for again in rule.again:
             days = ", ".join(words.day(alarm.fired_ms) for alarm in again.alarms)
             console.print(f"    {again.room}: {days}", markup=False)

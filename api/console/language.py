@@ -78,6 +78,13 @@ class Words:
         """A word for something that another program named: its own name when we have none."""
         return messages(self.lang).get(f"{table}.{name}", str(name))
 
+    def coded(self, code: str) -> str:
+        """A rule's code, for whoever types it again, and in words."""
+        name = self.known("code", code)
+        if name == code:
+            return code
+        return f"{code}（{name}）" if self.lang == "zh" else f"{code} ({name})"
+
     @property
     def html_lang(self) -> str:
         return HTML_LANG[self.lang]

@@ -146,7 +146,7 @@ def test_the_command_prints_what_differs_and_a_sum(data: Path) -> None:
     done = command("meat", "leaf", *TO, "--set", "WARN_HIGH.delay_min=60", "--data", str(data))
 
     assert done.returncode == 0, done.stderr
-    assert "WARN_HIGH +40 min" in done.stdout
+    assert "WARN_HIGH (Too warm) +40 min" in done.stdout
     assert "moved" in done.stdout
 
 

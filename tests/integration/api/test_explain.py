@@ -210,6 +210,8 @@ def test_the_command_prints_sentences(data: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "若持续到 13:30，则触发。" in done.stdout
+    (warm,) = [line for line in done.stdout.splitlines() if "SB.CRIT_HIGH" in line]
+    assert "温度严重偏高：" in warm
 
 
 @pytest.mark.parametrize(

@@ -209,5 +209,5 @@ def test_the_command_says_what_the_program_learns(
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rooms"] == may
-    assert "CEILING Limit °C: 15 → 19" in everywhere.stdout
+    assert "CEILING (Above the ceiling) Limit °C: 15 → 19" in everywhere.stdout
     assert (unknown.returncode, "there is no room 'nowhere'" in unknown.stderr) == (1, True)

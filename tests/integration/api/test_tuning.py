@@ -118,6 +118,17 @@ def test_the_command_says_what_the_program_learns(county: httpx.Client, data: Pa
     assert "Rules to reconsider" in told.stdout
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        pytest.param("zh", "CRIT_HIGH（温度严重偏高）", id="zh"),
+        pytest.param("en", "CRIT_HIGH (Far too warm)", id="en"),
+    ],
+)
+def test_the_command_has_each_code_in_words(data: Path, lang: str, said: str) -> None:
+    assert said in command("--month", "2026-06", "--lang", lang, "--data", str(data)).stdout
+
+
 def test_the_command_refuses_what_is_no_month(tmp_path: Path) -> None:
     init_data(tmp_path / "data", port_base=free_port())
     done = command("--month", "June", "--data", str(tmp_path / "data"))
