@@ -25,9 +25,9 @@ from rich.table import Table
 
 from coldtrail import duty_commands, gateway_commands, settings, sms_commands, typed
 from coldtrail.settings import DEFAULT_PORT_BASE, Installation
+from coldtrail.typed import Data, Folder
 
 PortBase = Annotated[int, Parameter(validator=validators.Number(gte=1024, lte=60_000))]
-Data = Annotated[Path, Parameter(name="--data", help="The data folder, made by `init`.")]
 
 app = App(
     name="coldtrail",
@@ -52,7 +52,7 @@ class Failed(Exception):
 
 @app.command
 def init(
-    folder: Path,
+    folder: Folder,
     /,
     *,
     port_base: PortBase = DEFAULT_PORT_BASE,
@@ -184,7 +184,7 @@ def status(
 @app.command
 def demo(
     *,
-    data: Annotated[Path, Parameter(name="--data")] = Path("demo-data"),
+    data: Folder = Path("demo-data"),
     minutes: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
     port_base: PortBase = DEFAULT_PORT_BASE,
     fresh: Annotated[bool, Parameter(negative="")] = False,
@@ -735,7 +735,7 @@ def import_(file: ExistingFile, /, *, data: Data = HERE) -> None:
 
 
 @app.command
-def backup(out: Path, /, *, data: Data = HERE) -> None:
+def backup(out: Folder, /, *, data: Data = HERE) -> None:
     """Copy the server's part of the folder, also while `up` runs. Gateways are not copied.
 
     Parameters

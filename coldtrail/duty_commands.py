@@ -16,12 +16,12 @@ from rich.table import Table
 
 from coldtrail import settings
 from coldtrail.settings import Installation
+from coldtrail.typed import Data
 
 if TYPE_CHECKING:
     from coldtrail.spoken import Speaks
     from store.records.reader import SqlRecordsReader
 
-Data = Annotated[Path, Parameter(name="--data", help="The data folder, made by `init`.")]
 AsJson = Annotated[bool, Parameter("--json", negative="", help="For scripts.")]
 HERE = Path()
 

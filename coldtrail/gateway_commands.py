@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from coldtrail import settings
+from coldtrail.typed import Data
 
-Data = Annotated[Path, Parameter(name="--data", help="The data folder, made by `init`.")]
 HERE = Path()
 
 app = App(name="gateway", help="The gateways of a folder.")

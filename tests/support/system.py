@@ -23,11 +23,13 @@ from tests.support.servers import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_command(*args: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *args: str, timeout_s: float = 120, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     """One command of the program, to its end."""
     return subprocess.run(
         [sys.executable, "-m", "coldtrail", *args],
-        cwd=ROOT,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -42,6 +42,29 @@ def test_a_folder_cannot_be_made_where_a_file_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("init", ""), id="init"),
+        pytest.param(("init", "  "), id="spaces"),
+        pytest.param(("up", "--data", ""), id="up"),
+        pytest.param(("status", "--data="), id="status"),
+        pytest.param(("demo", "--data", ""), id="demo"),
+        pytest.param(("gateway", "add", "gw2", "--data", ""), id="gateway"),
+        pytest.param(("drill", "list", "--data", ""), id="drill"),
+        pytest.param(("sms", "test", "x", "--data", ""), id="sms"),
+    ],
+)
+def test_a_folder_without_a_name_is_refused_and_nothing_is_made_or_read(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = run_command(*arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "a folder needs a name" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
         pytest.param("quarantine list --after 99999999999999999999999", 2, "after", id="number"),
