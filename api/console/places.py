@@ -20,6 +20,7 @@ from api.problems import NotYet, Problem
 from api.room_chart import room_chart
 from api.rooms import RoomNow, rooms_now
 from domain.reading import RoomId, SiteId
+from store.records import Refused
 from store.records.ports import RecordedAction
 
 router = APIRouter(include_in_schema=False)
@@ -74,7 +75,7 @@ async def room(room: str, request: Request, context: InContext, span: str = "24h
     now = rooms_now(context).get(RoomId(room))
     if now is None:
         raise Problem(404, f"there is no room {room[:64]!r}")
-    return page(request, "room.html", **_room(context, request, now, span))
+    return page(request, "room.html", refused=None, **_room(context, request, now, span))
 
 
 def _room(context: Context, request: Request, now: RoomNow, span: str) -> dict[str, Any]:
@@ -122,18 +123,20 @@ async def act(room: str, request: Request, context: InContext) -> Response:
     kind = field(form, "kind")
     if not any(kind in pair for pair in PAIRS):
         raise Problem(422, f"no such button: {kind[:64]!r}", field="kind")
-    detail = {"reason": field(form, "reason") or "–"} if kind == "maintenance_started" else {}
+    detail = {"reason": field(form, "reason")} if kind == "maintenance_started" else {}
     at_ms = form_instant(form, context)
     if at_ms > context.now_ms():
         raise NotYet("at")
     key = f"console:{field(form, 'key') or uuid4().hex}:{kind}"
-    context.records.add_action(
-        key,
-        RoomId(room),
-        kind,
-        at_ms,
-        field(form, "by") or "admin",
-        detail,
-        now_ms=context.now_ms(),
-    )
+    by = field(form, "by") or "admin"
+    try:
+        context.records.add_action(
+            key, RoomId(room), kind, at_ms, by, detail, now_ms=context.now_ms()
+        )
+    except Refused as error:
+        if (now := rooms_now(context).get(RoomId(room))) is None:
+            raise
+        said = Refused(error.field.removeprefix("detail."), error.reason)
+        shown = _room(context, request, now, "")
+        return page(request, "room.html", 422, refused=said, **shown)
     return RedirectResponse(f"/rooms/{room}", 303)

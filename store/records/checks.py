@@ -35,7 +35,9 @@ _CHANNELS = 8  # ways to reach one person
 _LAST_MS = 253_402_300_800_000  # year 10000: past it no date can be printed
 
 # Alarm decisions 36: the fields that each kind carries, and what they must be.
-_TEXT: Callable[[Any], bool] = lambda v: isinstance(v, str) and 0 < len(v) <= _TEXT_CHARS  # noqa: E731 (a table of predicates)
+_TEXT: Callable[[Any], bool] = lambda v: (  # noqa: E731 (a table of predicates)
+    isinstance(v, str) and bool(v.strip()) and len(v) <= _TEXT_CHARS
+)
 _NUMBER: Callable[[Any], bool] = lambda v: isinstance(v, int | float) and not isinstance(v, bool)  # noqa: E731
 ACTION_DETAIL: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
     "loading_started": {},

@@ -121,6 +121,22 @@ def test_the_room_is_told_what_goes_on(doer: httpx.Client) -> None:
     assert 'value="loading_started"' not in text
 
 
+def test_maintenance_without_a_reason_is_refused_and_with_one_it_begins(doer: httpx.Client) -> None:
+    doer.get("/language", params={"to": "en"})
+    start = {"kind": "maintenance_started", "reason": "  "}
+    mark = re.search(r'name="mark" value="([0-9a-f]+)"', page(doer, "/rooms/peach"))
+    assert mark is not None
+    answer = doer.post("/rooms/peach/actions", data={"mark": mark[1], **start})
+
+    assert answer.status_code == 422
+    assert "<b>Reason</b>: say why" in answer.text
+    told = doer.get("/api/v1/rooms/peach/actions", headers=BEARER).json()["actions"]
+    assert not [one for one in told if one["kind"] == "maintenance_started"]
+    text = send(doer, "/rooms/peach", "/rooms/peach/actions", start | {"reason": "new fan"})
+    assert "new fan" in text
+    assert 'value="maintenance_ended"' in text
+
+
 def test_a_probe_finds_its_room(doer: httpx.Client) -> None:
     assert "mqtt:gw-east:shed" in page(doer, "/probes")
 

@@ -244,6 +244,7 @@ def test_a_cause_that_came_by_text_stands_in_the_case(own_county: Client) -> Non
         ({"colour": "red"}, "colour"),
         ({"at": "soon"}, "at"),
         ({"kind": "maintenance_started"}, "detail.reason"),
+        ({"kind": "maintenance_started", "detail": {"reason": " "}}, "detail.reason"),
     ],
 )
 def test_an_impossible_action_is_refused_with_its_field(
