@@ -20,6 +20,7 @@ BENCHES: dict[str, list[str]] = {
     "ingest_pipeline": ["--batches", "2000", "--broker", "mosquitto"],
     "peer_influx": [],
     "influx_backlog": ["--every", "300"],  # three weeks of a reading every 5 min
+    "influx_check": [],
     "notice_latency": [],
     "county_outage": ["--hours", "24", "--told", "120"],  # a third; 72 hours when asked by name
     "late_reading": [],

@@ -594,13 +594,24 @@ app.command(influx)
 
 
 @influx.command
-def check(*, data: Data = HERE, repair: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """Compare number, sum, lowest and highest per series and day with the store.
+def check(
+    *,
+    data: Data = HERE,
+    repair: Annotated[bool, Parameter(negative="")] = False,
+    points: bool | None = None,
+    days: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
+) -> None:
+    """Compare InfluxDB with the store, by series and UTC day.
 
     Parameters
     ----------
     repair
         Write the days that differ once more.
+    points
+        Compare every point, or only number, sum, lowest and highest of each day. Unless said, every
+        point where there are at most 3,000,000 readings.
+    days
+        Only so many days up to today.
     """
     from ingest.influx_check import check as compare
     from ingest.influx_server import NoAnswer, Unavailable
@@ -609,22 +620,34 @@ def check(*, data: Data = HERE, repair: Annotated[bool, Parameter(negative="")] 
     installation = settings.load(data)
     if not installation.file.influx.url:
         raise Failed("no [influx] url in coldtrail.toml", 2)
-    try:
-        report = compare(
-            installation.influx_settings(), repair=repair, now_ms=installation.now_ms()
-        )
-    except (Unavailable, NoAnswer, NotReady) as error:
-        raise Failed(str(error)) from error
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def say(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        try:
+            report = compare(
+                installation.influx_settings(),
+                repair=repair,
+                now_ms=installation.now_ms(),
+                points=points,
+                days=days,
+                say=say,
+            )
+        except (Unavailable, NoAnswer, NotReady) as error:
+            raise Failed(str(error)) from error
     for one in report.differences:
-        day = datetime.fromtimestamp(one.day_ms / 1000, UTC).date().isoformat()
-        what = (
-            f"{one.stored.n} != {one.found.n}"
-            if one.stored.n != one.found.n
-            else f"{one.stored.n} values, not the same"
-        )
-        print(f"{day}  {one.series.probe}  {one.series.quantity}  {what}")
+        day = datetime.fromtimestamp(one.day.start_ms / 1000, UTC).date().isoformat()
+        what = ", ".join(f"{n} {kind}" for kind, n in one.unlike._asdict().items() if n)
+        print(f"{day}  {one.day.series.probe}  {one.day.series.quantity}  {what}")
+    how = "every point" if report.by_points else "sums of each day; --points compares every point"
     print(
-        f"{report.series} series, {report.days} days with readings:"
+        f"{report.series} series, {report.days} days with {report.readings} readings ({how}):"
         f" {len(report.differences)} differ, {report.repaired} repaired, {len(report.left)} left;"
         f" the follower is {report.behind} arrivals behind"
         + (f"; {report.too_old} days are older than InfluxDB keeps" if report.too_old else "")

@@ -157,8 +157,7 @@ class Follower:
         log.info("points move to another room", extra={"probe": probe, "from_ms": from_ms})
         for series in self._readings.series():
             if series.probe == probe:
-                self._delete(series.quantity, {"probe": probe}, from_ms, to_ms - 1)
-                self._write(self._span_lines(series, from_ms, to_ms, now))
+                self.rewrite_span(series, from_ms, to_ms, now)
 
     # -- readings -------------------------------------------------------------------------
 
@@ -254,10 +253,10 @@ class Follower:
 
     # -- out ------------------------------------------------------------------------------
 
-    def rewrite_span(self, series: Series, from_ms: int, to_ms: int) -> None:
+    def rewrite_span(self, series: Series, from_ms: int, to_ms: int, placed: Placement) -> None:
         """Make the span in InfluxDB what the store has."""
         self._delete(series.quantity, {"probe": series.probe}, from_ms, to_ms - 1)
-        self._write(self._span_lines(series, from_ms, to_ms, self._cursor.placement))
+        self._write(self._span_lines(series, from_ms, to_ms, placed))
 
     def _write(self, found: Iterator[str] | Sequence[str]) -> None:
         waiting: list[str] = []

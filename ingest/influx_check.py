@@ -1,31 +1,40 @@
-"""Does InfluxDB have what the store has? Compared per series and UTC day, and made so.
+"""Does InfluxDB have what the store has? Compared by series and UTC day, and made so.
 
-Of the valid readings (field ``value``) their number, sum, lowest and highest are compared, so that a
-missing point, one that is nobody's, and a changed value are found; two values that changed places
-within a day are not. What is older than the server keeps is left out. A day that differs is
-removed and written again from the store; points at times when the store has nothing are removed.
+Every point can be read (``ingest.influx_points``), which sees every difference. Where that is too
+much to read, number, sum, lowest and highest of a day's valid readings (field ``value``) say which
+days to look at: they see what is missing, what is nobody's and most changes; not two values that
+changed places within a day, a point in another room, or one that the rules would not trust.
+
+A day counts as different when a second look at its points says so: the follower may have been at
+it. What is older than the server keeps is left out. A day that differs is removed and written
+again from the store; points at times when the store has nothing are removed.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from domain.quantity import QUANTITIES
 from domain.reading import Series
 from ingest.cursor import load
 from ingest.followed import Followed
-from ingest.influx import Follower, follower
-from ingest.influx_server import Influx, NoAnswer, connect
+from ingest.influx import LAST_MS, follower
+from ingest.influx_points import DAY_MS, Unlike, unlike
+from ingest.influx_server import Influx, NoAnswer, connect, identifier
+from ingest.placement import Placement, placement
 from ingest.settings import InfluxSettings
 from store.ports import ReadingReader
 
-DAY_MS = 86_400_000
-DAYS = 31  # a query
+DAYS = 31  # a query of sums
+FEW = 3_000_000  # readings whose points are read without being asked to
 _SUMS = 'count("value"), sum("value"), min("value"), max("value")'
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+T = TypeVar("T")
+Say = Callable[[str, int, int], None]  # what is done now, how much of it, of how much
 
 
 class Sum(NamedTuple):
@@ -37,25 +46,27 @@ class Sum(NamedTuple):
     high: int = 0
 
 
-NOTHING = Sum()
-Sums = Mapping[tuple[Series, int], Sum]  # (series, start of day)
+class Day(NamedTuple):
+    series: Series
+    start_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    series: Series
-    day_ms: int
-    stored: Sum
-    found: Sum
+    day: Day
+    unlike: Unlike
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``behind``: arrivals that the follower has yet to bring; their days differ for now.
-    ``too_old``: days that the server no longer keeps."""
+    """``readings``: valid ones of the days that were compared, each with its point when
+    ``by_points``. ``behind``: arrivals that the follower has yet to bring; their days differ for
+    now. ``too_old``: days that the server no longer keeps."""
 
     series: int
     days: int
+    readings: int
+    by_points: bool
     behind: int
     too_old: int
     differences: list[Difference] = field(default_factory=list)
@@ -63,78 +74,156 @@ class Report:
     left: list[Difference] = field(default_factory=list)
 
 
-def check(settings: InfluxSettings, *, repair: bool, now_ms: Callable[[], int]) -> Report:
-    """Raises ``Unavailable``, ``NoAnswer`` (no InfluxQL there) or ``NotReady``."""
+def check(
+    settings: InfluxSettings,
+    *,
+    repair: bool,
+    now_ms: Callable[[], int],
+    points: bool | None = None,
+    days: int | None = None,
+    say: Say = lambda _what, _done, _of: None,
+) -> Report:
+    """``points``: read all of them, or only those of days whose sums differ; None: all when there
+    are few. ``days``: so many up to today. Raises ``Unavailable``, ``NoAnswer`` (no InfluxQL
+    there) or ``NotReady``."""
     with closing(connect(settings)) as influx, Followed(settings) as followed:
-        readings = followed.readings
-        behind = readings.last_arrival() - load(Path(settings.cursor_path)).n
-        keeps_ms = _keeps_ms(influx)
-        kept_from_ms = (now_ms() - keeps_ms) // DAY_MS * DAY_MS + DAY_MS if keeps_ms else 0
-        days, too_old, differences = compare(readings, influx, kept_from_ms)
+        looking = _Looking(followed, influx, say)
+        kept_ms = _kept_from_ms(influx, now_ms())
+        asked_ms = now_ms() // DAY_MS * DAY_MS - (days - 1) * DAY_MS if days else 0
+        from_ms = max(kept_ms, asked_ms)
+        behind = followed.readings.last_arrival() - load(Path(settings.cursor_path)).n
+        known = looking.days(from_ms)
+        by_points = known.readings <= FEW if points is None else points
+        suspects = looking.points(from_ms) if by_points else looking.sums(from_ms)
+        differences = looking.again("looking again", sorted(suspects))
         left = differences
         if repair and differences:
-            _repair(follower(settings, influx, followed, now_ms), differences)
-            _, _, left = compare(readings, influx, kept_from_ms)
-        repaired = len(differences) if repair else 0
-        return Report(len(readings.series()), days, behind, too_old, differences, repaired, left)
+            hand = follower(settings, influx, followed, now_ms)
+            for one in looking.each("repairing", differences):
+                start_ms = one.day.start_ms
+                hand.rewrite_span(one.day.series, start_ms, start_ms + DAY_MS, looking.placed)
+            left = looking.again("looking once more", [one.day for one in differences])
+        return Report(
+            len(looking.series),
+            known.days,
+            known.readings,
+            by_points,
+            behind,
+            looking.days(0, kept_ms).days if kept_ms else 0,
+            differences,
+            len(differences) if repair else 0,
+            left,
+        )
 
 
-def compare(
-    readings: ReadingReader, influx: Influx, kept_from_ms: int = 0
-) -> tuple[int, int, list[Difference]]:
-    """How many days of series were compared, how many were left out, and those that differ."""
-    every = _stored(readings)
-    stored = {key: one for key, one in every.items() if key[1] >= kept_from_ms}
-    found = {key: one for key, one in _found(readings, influx) if key[1] >= kept_from_ms}
-    return (
-        len(stored),
-        len(every) - len(stored),
-        [
-            Difference(*key, stored.get(key, NOTHING), found.get(key, NOTHING))
-            for key in sorted(stored.keys() | found.keys())
-            if stored.get(key, NOTHING) != found.get(key, NOTHING)
-        ],
-    )
+class _Amount(NamedTuple):
+    days: int
+    readings: int
 
 
-def _stored(readings: ReadingReader) -> Sums:
-    return {
-        (latest.series, one.start_ms): Sum(one.n, one.total, one.low, one.high)
-        for latest in readings.latest()
-        for one in readings.buckets(latest.series, 0, latest.at_ms + 1, DAY_MS)
-    }
+class _Looking:
+    """What is compared, and by which of the ways."""
 
+    def __init__(self, followed: Followed, influx: Influx, say: Say) -> None:
+        self._readings: ReadingReader = followed.readings
+        self._influx = influx
+        self._say = say
+        self.placed: Placement = {}
+        if followed.records is not None:
+            self.placed = placement(followed.records.assignments(), followed.records.rooms())
+        self.series = sorted(self._readings.series())
 
-def _found(readings: ReadingReader, influx: Influx) -> Iterator[tuple[tuple[Series, int], Sum]]:
-    """Of our series, wherever their points lie."""
-    known = set(readings.series())
-    for quantity in sorted({series.quantity for series in known}):
-        scale = 10 ** QUANTITIES[quantity].decimals
-        first_ms, last_ms = _span(influx, quantity)
-        for start_ms in range(first_ms // DAY_MS * DAY_MS, last_ms + 1, DAYS * DAY_MS):
-            end_ms = min(start_ms + DAYS * DAY_MS, last_ms + 1)
-            answer = influx.query(
-                f'SELECT {_SUMS} FROM "{quantity}" WHERE time >= {start_ms}ms '  # noqa: S608 - a quantity's own name
-                f'AND time < {end_ms}ms GROUP BY time(1d), "probe" fill(none)'
+    def days(self, from_ms: int, to_ms: int = LAST_MS) -> _Amount:
+        """Days of series with valid readings, and how many readings these are."""
+        days = readings = 0
+        for series in self.each("days", self.series):
+            for one in self._readings.buckets(series, from_ms, to_ms, DAY_MS):
+                days += 1
+                readings += one.n
+        return _Amount(days, readings)
+
+    def points(self, from_ms: int) -> Iterator[Day]:
+        """Days that differ, every point looked at."""
+        for series in self.each("points", self.series):
+            yield from (Day(series, day_ms) for day_ms in self._unlike(series, from_ms, LAST_MS))
+
+    def sums(self, from_ms: int) -> Iterator[Day]:
+        """Days whose sums differ, wherever their points lie."""
+        for quantity in sorted({series.quantity for series in self.series}):
+            known = {series for series in self.series if series.quantity == quantity}
+            first_ms, last_ms = self._extent(quantity, known, from_ms)
+            starts = range(first_ms // DAY_MS * DAY_MS, last_ms + 1, DAYS * DAY_MS)
+            for start_ms in self.each(f"sums of {quantity}", starts):
+                end_ms = start_ms + DAYS * DAY_MS
+                stored = self._stored(known, start_ms, end_ms)
+                found = dict(self._found(quantity, known, start_ms, end_ms))
+                yield from (
+                    day for day in stored.keys() | found.keys() if stored.get(day) != found.get(day)
+                )
+
+    def again(self, what: str, days: Sequence[Day]) -> list[Difference]:
+        """Those of the days whose points differ now, and how."""
+        return [
+            Difference(day, found)
+            for day in self.each(what, days)
+            for found in self._unlike(day.series, day.start_ms, day.start_ms + DAY_MS).values()
+        ]
+
+    def _unlike(self, series: Series, from_ms: int, to_ms: int) -> Mapping[int, Unlike]:
+        stays = self.placed.get(series.probe, [])
+        return unlike(self._readings, self._influx, series, stays, from_ms, to_ms)
+
+    def _extent(self, quantity: str, known: set[Series], from_ms: int) -> tuple[int, int]:
+        """Times of the first and last value on either side; an empty span where there is none."""
+        times = [
+            int(answer[0]["values"][0][0])
+            for which in ("first", "last")
+            if (
+                answer := self._influx.query(
+                    f'SELECT {which}("value") FROM {identifier(quantity)} '  # noqa: S608 - quoted
+                    f"WHERE time >= {from_ms}ms AND time < {LAST_MS}ms"
+                )
             )
-            for one in answer:
-                series = Series(one["tags"]["probe"], quantity)
-                for at_ms, n, *values in one["values"]:
-                    if series in known and n:
-                        yield (series, at_ms), Sum(n, *(round(value * scale) for value in values))
+        ]
+        for series in known:
+            times += self._readings.between(series, from_ms, LAST_MS, 1).at_ms
+        times += [one.at_ms for one in self._readings.latest() if one.series in known]
+        times = [at_ms for at_ms in times if at_ms >= from_ms]
+        return (min(times), max(times)) if times else (0, -1)
+
+    def _stored(self, known: set[Series], start_ms: int, end_ms: int) -> dict[Day, Sum]:
+        return {
+            Day(series, one.start_ms): Sum(one.n, one.total, one.low, one.high)
+            for series in known
+            for one in self._readings.buckets(series, start_ms, end_ms, DAY_MS)
+        }
+
+    def _found(
+        self, quantity: str, known: set[Series], start_ms: int, end_ms: int
+    ) -> Iterator[tuple[Day, Sum]]:
+        scale = 10 ** QUANTITIES[quantity].decimals
+        answer = self._influx.query(
+            f"SELECT {_SUMS} FROM {identifier(quantity)} WHERE time >= {start_ms}ms "  # noqa: S608 - quoted
+            f'AND time < {end_ms}ms GROUP BY time(1d), "probe" fill(none)'
+        )
+        for one in answer:
+            series = Series(one["tags"]["probe"], quantity)
+            for at_ms, n, *values in one["values"]:
+                if series in known and n:
+                    yield Day(series, at_ms), Sum(n, *(round(value * scale) for value in values))
+
+    def each(self, what: str, these: Sequence[T]) -> Iterator[T]:
+        for done, one in enumerate(these):
+            self._say(what, done, len(these))
+            yield one
+        if these:
+            self._say(what, len(these), len(these))
 
 
-def _span(influx: Influx, quantity: str) -> tuple[int, int]:
-    """Times of the first and last value; an empty span where there is none."""
-    times = [
-        _only(influx.query(f'SELECT {which}("value") FROM "{quantity}"'))  # noqa: S608 - a quantity's own name
-        for which in ("first", "last")
-    ]
-    return (0, -1) if None in times else (times[0] or 0, times[1] or 0)
-
-
-def _only(answer: list[dict[str, Any]]) -> int | None:
-    return int(answer[0]["values"][0][0]) if answer else None
+def _kept_from_ms(influx: Influx, now_ms: int) -> int:
+    """The first whole day that the server still keeps; 0: all of them."""
+    keeps_ms = _keeps_ms(influx)
+    return (now_ms - keeps_ms) // DAY_MS * DAY_MS + DAY_MS if keeps_ms else 0
 
 
 def _keeps_ms(influx: Influx) -> int:
@@ -145,14 +234,9 @@ def _keeps_ms(influx: Influx) -> int:
         return 0
     for one in answer:
         for row in one["values"]:
-            about = dict(zip(one["columns"], row, strict=True))
+            about: dict[str, Any] = dict(zip(one["columns"], row, strict=True))
             match = _DURATION.fullmatch(str(about.get("duration", "")))
             if about.get("default") and match:
                 hours, minutes, seconds = (int(part or 0) for part in match.groups())
                 return ((hours * 60 + minutes) * 60 + seconds) * 1000
     return 0
-
-
-def _repair(hand: Follower, differences: list[Difference]) -> None:
-    for one in differences:
-        hand.rewrite_span(one.series, one.day_ms, one.day_ms + DAY_MS)

@@ -5,7 +5,7 @@ Queries are InfluxQL on ``/query``, which both answer. Nothing here waits or tri
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,6 +21,8 @@ from ingest.settings import InfluxSettings
 
 TIMEOUT_S = 30
 NO_SUCH_CALL = (400, 404, 405, 501)
+
+Epoch = Literal["ms", "ns"]
 
 
 class Unavailable(Exception):
@@ -79,11 +81,12 @@ class Influx(Protocol):
     def delete(
         self, measurement: str, tags: Mapping[str, str], first_ms: int, last_ms: int
     ) -> None:
-        """Points with all these tags; both ends inside. Raises ``CannotDelete``."""
+        """Points with all these tags; both ends inside, the last millisecond as a whole. Raises
+        ``CannotDelete``."""
         ...
 
-    def query(self, influxql: str) -> list[dict[str, Any]]:
-        """The first statement's series, times in ms. Raises ``NoAnswer``."""
+    def query(self, influxql: str, epoch: Epoch = "ms") -> list[dict[str, Any]]:
+        """The first statement's series. Raises ``NoAnswer``, also for an answer cut short."""
         ...
 
     def close(self) -> None: ...
@@ -119,8 +122,10 @@ class _Query:
             timeout=urllib3.Timeout(total=TIMEOUT_S), retries=False, headers=self._headers
         )
 
-    def ask(self, influxql: str, *, method: str = "GET") -> list[dict[str, Any]]:
-        fields = {"db": self._database, "q": influxql, "epoch": "ms"}
+    def ask(
+        self, influxql: str, *, method: str = "GET", epoch: Epoch = "ms"
+    ) -> list[dict[str, Any]]:
+        fields = {"db": self._database, "q": influxql, "epoch": epoch}
         response = self.call(method, "/query", fields)
         try:
             parsed = msgspec.json.decode(response.data, type=_Results)
@@ -129,7 +134,12 @@ class _Query:
         said = parsed.error or next((r.error for r in parsed.results if r.error), "")
         if response.status != 200 or said:
             raise NoAnswer(f"{response.status} {said}"[:300])
-        return parsed.results[0].series if parsed.results else []
+        series = parsed.results[0].series if parsed.results else []
+        if any(one.get("partial") for one in series):
+            raise NoAnswer("it cuts answers short: max-row-limit in its configuration")
+        if influxql.startswith("SELECT ") and any(one["columns"][0] != "time" for one in series):
+            raise NoAnswer("what came is no answer to InfluxQL")  # VictoriaMetrics: its databases
+        return series
 
     def call(
         self, method: str, path: str, fields: Mapping[str, str], body: bytes | None = None
@@ -165,7 +175,7 @@ class Influx1:
 
     def prepare(self) -> None:
         try:
-            self._http.ask(f"CREATE DATABASE {_name(self._database)}", method="POST")
+            self._http.ask(f"CREATE DATABASE {identifier(self._database)}", method="POST")
         except NoAnswer as error:
             raise Unavailable(str(error)) from error
 
@@ -179,18 +189,18 @@ class Influx1:
     def delete(
         self, measurement: str, tags: Mapping[str, str], first_ms: int, last_ms: int
     ) -> None:
-        where = [f"{_name(key)} = {_text(value)}" for key, value in tags.items()]
-        where += [f"time >= {first_ms}ms", f"time <= {last_ms}ms"]
+        where = [f"{identifier(key)} = {string(value)}" for key, value in tags.items()]
+        where += [f"time >= {first_ms}ms", f"time < {last_ms + 1}ms"]
         try:
             self._http.ask(
-                f"DELETE FROM {_name(measurement)} WHERE {' AND '.join(where)}",  # noqa: S608 - quoted
+                f"DELETE FROM {identifier(measurement)} WHERE {' AND '.join(where)}",  # noqa: S608 - quoted
                 method="POST",
             )
         except NoAnswer as error:
             raise CannotDelete(str(error)) from error
 
-    def query(self, influxql: str) -> list[dict[str, Any]]:
-        return self._http.ask(influxql)
+    def query(self, influxql: str, epoch: Epoch = "ms") -> list[dict[str, Any]]:
+        return self._http.ask(influxql, epoch=epoch)
 
     def close(self) -> None:
         self._http.close()
@@ -234,7 +244,7 @@ class Influx2:
         body = msgspec.json.encode(
             {
                 "start": _rfc3339(first_ms, 0),
-                "stop": _rfc3339(last_ms, 500),  # right whether the server counts it in or out
+                "stop": _rfc3339(last_ms, 999),  # right whether the server counts it in or out
                 "predicate": predicate,
             }
         )
@@ -247,8 +257,8 @@ class Influx2:
         if response.status in NO_SUCH_CALL:
             raise CannotDelete(f"{response.status} {_said(response.data)}")
 
-    def query(self, influxql: str) -> list[dict[str, Any]]:
-        return self._http.ask(influxql)
+    def query(self, influxql: str, epoch: Epoch = "ms") -> list[dict[str, Any]]:
+        return self._http.ask(influxql, epoch=epoch)
 
     def close(self) -> None:
         self._http.close()
@@ -270,12 +280,12 @@ def _said(body: bytes | str) -> str:
     return text.strip()[:300]
 
 
-def _name(text: str) -> str:
+def identifier(text: str) -> str:
     """An InfluxQL identifier."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _text(text: str) -> str:
+def string(text: str) -> str:
     """An InfluxQL string."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 

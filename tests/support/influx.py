@@ -13,7 +13,7 @@ from tests.support.brokers import running
 from tests.support.servers import free_port, require
 
 
-def influxd_config(folder: Path, port: int, max_body: int = 25_000_000) -> Path:
+def influxd_config(folder: Path, port: int, max_body: int = 25_000_000, max_rows: int = 0) -> Path:
     """What it writes stays in the folder, so it can be stopped and started again."""
     config = folder / "influxdb.conf"
     config.write_text(
@@ -22,17 +22,21 @@ def influxd_config(folder: Path, port: int, max_body: int = 25_000_000) -> Path:
         f'[meta]\n  dir = "{folder}/influx/meta"\n'
         f'[data]\n  dir = "{folder}/influx/data"\n  wal-dir = "{folder}/influx/wal"\n'
         f'[http]\n  bind-address = "127.0.0.1:{port}"\n  log-enabled = false\n'
-        f"  max-body-size = {max_body}\n"
+        f"  max-body-size = {max_body}\n  max-row-limit = {max_rows}\n"
         "[monitor]\n  store-enabled = false\n"
     )
     return config
 
 
 @contextmanager
-def influxd(folder: Path, port: int | None = None, max_body: int = 25_000_000) -> Iterator[str]:
-    """Debian's InfluxDB 1.6.7; its URL. ``max_body``: bytes of one write; more is refused (413)."""
+def influxd(
+    folder: Path, port: int | None = None, max_body: int = 25_000_000, max_rows: int = 0
+) -> Iterator[str]:
+    """Debian's InfluxDB 1.6.7; its URL. ``max_body``: bytes of one write; more is refused (413).
+    ``max_rows``: longer answers are cut short; 0: none is."""
     port = port or free_port()
-    command = [str(require("influxd")), "-config", str(influxd_config(folder, port, max_body))]
+    config = influxd_config(folder, port, max_body, max_rows)
+    command = [str(require("influxd")), "-config", str(config)]
     with running(command, port, folder / "influxd.log"):
         yield f"http://127.0.0.1:{port}"
 

@@ -13,6 +13,7 @@ from domain.reading import GatewayId, ProbeId, Quality, RoomId, Series, SiteId
 from ingest.followed import Followed
 from ingest.influx import Follower, follower, run
 from ingest.influx_check import check
+from ingest.influx_points import Unlike
 from ingest.influx_server import BadLines, Unavailable, connect
 from ingest.settings import InfluxSettings
 from store.connect import open_readings
@@ -271,7 +272,7 @@ def test_check_finds_a_hole_and_what_should_not_be_there_and_repairs_both(
 
         report = check(chosen, repair=True, now_ms=lambda: NOON_MS)
 
-        assert [(o.stored.n, o.found.n) for o in report.differences] == [(20, 21), (20, 15)]
+        assert [one.unlike for one in report.differences] == [Unlike(extra=1), Unlike(missing=5)]
         assert (report.days, report.repaired, report.left, report.behind) == (3, 2, [], 0)
 
 

@@ -13,6 +13,7 @@ import pytest
 from ingest.cursor import load
 from ingest.influx import LINES, ROWS, run
 from ingest.influx_check import check
+from ingest.influx_points import Unlike
 from ingest.influx_server import NoBucket, connect
 from ingest.settings import InfluxSettings
 from store.connect import open_readings
@@ -254,7 +255,7 @@ def test_check_finds_a_changed_value_and_a_stranger_far_away_and_mends_both(
 
         report = check(chosen, repair=True, now_ms=lambda: NOON_MS)
 
-        assert [(o.stored.n, o.found.n) for o in report.differences] == [(100, 100), (0, 1)]
+        assert [one.unlike for one in report.differences] == [Unlike(changed=1), Unlike(extra=1)]
         assert report.left == []
         assert [row[1] for row in points(url)] == [(400 + i) / 100 for i in range(100)]
 
