@@ -1,29 +1,38 @@
 """Ladders, silences and drills: who would be told, what is not told, and whether telling works."""
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
 from api.asked import Caller, InContext
-from api.console.pages import field, form_of, local_instant, page
+from api.console.now import regions_within
+from api.console.pages import field, form_of, local_instant, page, safe_path
 from api.context import Context
 from api.drills import drills_now, last_of_sites, new_id
 from api.ladders import ladder_of, next_rungs, state_of
 from api.problems import Problem
+from api.registry import Registry
 from api.sessions import Session
 from domain.message import CODES
 from domain.reading import RoomId, SiteId
 from domain.roster import ROLES
 from store.records import Refused
 from store.records.checks import LONGEST_SILENCE_H, NEVER_SILENT
-from store.records.ports import DrillPlan
+from store.records.ports import DrillPlan, Region
 
 router = APIRouter(include_in_schema=False)
 
 HOURS = (1, 2, 4, 8, LONGEST_SILENCE_H)
 SHOWN = 60
+SITES, PAST, MESSAGES = 20, 10, 6  # of drills, at once: the page is for a phone
+OPEN = ("running", "unanswered")
+PassedOver = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
 @router.get("/rooms/{room}/ladder")
@@ -114,25 +123,75 @@ def _silences(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RegionDrilled:
+    """``states``: how many of its own sites are in each, what needs somebody first."""
+
+    region: Region
+    depth: int
+    states: Mapping[str, int]
+
+
 @router.get("/drills")
-async def drills(request: Request, context: InContext) -> Response:
-    registry = context.registry()
-    found = drills_now(context)
+async def drills(
+    request: Request,
+    context: InContext,
+    region: str = "",
+    start: PassedOver = 0,
+    past: PassedOver = 0,
+) -> Response:
+    """In a wide county the sites that need somebody, or those of one region; and so many that a
+    phone can load them. ``start``, ``past``: how many sites and drills are passed over."""
+    registry, last, found = context.registry(), last_of_sites(context), drills_now(context)
+    if region and region not in registry.regions:
+        raise Problem(404, f"there is no region {region[:64]!r}")
+    wide = len(registry.sites) > SITES
+    here = registry.regions.get(region) if wide else None
+    state = {id: last[id].state if id in last else "never" for id in registry.sites}
+    sites = list(registry.sites.values())
+    within = regions_within(registry, here.id if here else None) if wide else []
+    if here is not None:
+        inside = {each.id for each, _ in within}
+        ours = {site.id for site in sites if site.region in inside}
+        sites = [site for site in sites if site.region == here.id]
+        found = [one for one in found if one.drill.site in ours]
+    elif wide:
+        sites = [site for site in sites if state[site.id] in OPEN]
+        sites.sort(key=lambda site: OPEN.index(state[site.id]))
+    listed = found[past : past + PAST]
     reader = context.sources.notices.get()
-    told = {
-        one.drill.id: reader.notices(RoomId(f"drill:{one.drill.id}"), 50)[::-1] if reader else ()
-        for one in found[:SHOWN]
-    }
     return page(
         request,
         "drills.html",
         sites=registry.sites,
-        last=last_of_sites(context),
-        found=found[:SHOWN],
-        told=told,
+        shown=sites[start : start + SITES],
+        more=max(len(sites) - start - SITES, 0),
+        start=start + SITES,
+        wide=wide,
+        region=here,
+        regions=[
+            RegionDrilled(each, depth, _states(registry, each, state))
+            for each, depth in within[1 if here else 0 :]
+        ],
+        last=last,
+        found=listed,
+        earlier=max(len(found) - past - PAST, 0),
+        past=past + PAST,
+        told={
+            one.drill.id: reader.notices(RoomId(f"drill:{one.drill.id}"), 50)[::-1]
+            if reader
+            else ()
+            for one in listed
+        },
+        messages=MESSAGES,
         plan=context.records.drill_plan(),
         people=registry.people,
     )
+
+
+def _states(registry: Registry, region: Region, state: Mapping[SiteId, str]) -> dict[str, int]:
+    counts = Counter(state[site.id] for site in registry.sites.values() if site.region == region.id)
+    return {each: counts[each] for each in (*OPEN, "never", "answered") if counts[each]}
 
 
 @router.post("/drills")
@@ -150,7 +209,8 @@ async def drill(request: Request, context: InContext, caller: Caller) -> Respons
             records.put_drill_plan(_plan(form), by=by, now_ms=now_ms)
         case other:
             raise Problem(422, f"no such form: {other[:64]!r}", field="do")
-    return RedirectResponse("/drills", 303)
+    back = field(form, "back")
+    return RedirectResponse(safe_path(back) if back else "/drills", 303)
 
 
 def _plan(form: FormData) -> DrillPlan | None:

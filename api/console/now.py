@@ -61,19 +61,27 @@ class Link:
 def region_tree(
     registry: Registry, rooms: Mapping[RoomId, RoomNow], top: str | None = None
 ) -> list[RegionNow]:
-    """Depth first, in the order of the records; of the region ``top`` and what lies in it."""
-    children: dict[str | None, list[Region]] = {}
-    for region in registry.regions.values():
-        children.setdefault(region.parent, []).append(region)
     by_region: dict[str, list[SiteNow]] = {}
     for site in registry.sites.values():
         now = SiteNow(site, [rooms[room.id] for room in registry.rooms_of(site.id)])
         by_region.setdefault(site.region, []).append(now)
-    found: list[RegionNow] = []
+    return [
+        RegionNow(region, depth, by_region.get(region.id, []))
+        for region, depth in regions_within(registry, top)
+    ]
+
+
+def regions_within(registry: Registry, top: str | None = None) -> list[tuple[Region, int]]:
+    """Each with its depth, depth first, in the order of the records: the region ``top`` and what
+    lies in it, or all."""
+    children: dict[str | None, list[Region]] = {}
+    for region in registry.regions.values():
+        children.setdefault(region.parent, []).append(region)
+    found: list[tuple[Region, int]] = []
 
     def walk(regions: Sequence[Region], depth: int) -> None:
         for region in regions:
-            found.append(RegionNow(region, depth, by_region.get(region.id, [])))
+            found.append((region, depth))
             walk(children.get(region.id, []), depth + 1)
 
     walk(children.get(None, []) if top is None else [registry.regions[top]], 0)
