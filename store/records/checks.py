@@ -31,6 +31,7 @@ _PROBE = re.compile(r"[a-z][a-z0-9]{0,15}:[^\x00-\x1f\x7f]{1,255}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 _CODE = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _TEXT_CHARS = 200
+_LARGEST = 10_000  # degrees or hours: beyond it nothing is real
 _CHANNELS = 8  # ways to reach one person
 _LAST_MS = 253_402_300_800_000  # year 10000: past it no date can be printed
 
@@ -38,7 +39,9 @@ _LAST_MS = 253_402_300_800_000  # year 10000: past it no date can be printed
 _TEXT: Callable[[Any], bool] = lambda v: (  # noqa: E731 (a table of predicates)
     isinstance(v, str) and bool(v.strip()) and len(v) <= _TEXT_CHARS
 )
-_NUMBER: Callable[[Any], bool] = lambda v: isinstance(v, int | float) and not isinstance(v, bool)  # noqa: E731
+_NUMBER: Callable[[Any], bool] = lambda v: (  # noqa: E731 (NaN and Infinity are not below it)
+    isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= _LARGEST
+)
 ACTION_DETAIL: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
     "loading_started": {},
     "loading_ended": {},

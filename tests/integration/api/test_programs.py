@@ -255,6 +255,22 @@ def test_an_impossible_action_is_refused_with_its_field(
     assert post(own_county, "/api/v1/rooms/berry/actions", body, 422)["field"] == field
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "10001"])
+@pytest.mark.parametrize("name", ["start_c", "medium_c", "allowed_h"])
+def test_a_cooling_by_no_real_number_is_refused_before_anybody_judges_by_it(
+    own_county: Client, name: str, number: str
+) -> None:
+    detail = {"start_c": "20", "medium_c": "2", "allowed_h": "3"} | {name: number}
+    told = ",".join(f'"{key}":{value}' for key, value in detail.items())
+    body = f'{{"id":"x","kind":"precool_started","at":{NOW_MS},"by":"li","detail":{{{told}}}}}'
+    answer = own_county.post(
+        "/api/v1/rooms/peach/actions", content=body,
+        headers=BEARER | {"Content-Type": "application/json"},
+    )  # fmt: skip
+
+    assert (answer.status_code, answer.json()["field"]) == (422, f"detail.{name}")
+
+
 def test_a_rule_that_cannot_be_is_refused(own_county: Client) -> None:
     body = {"from": NOW_MS, "profile": "SB", "commodities": ["cucumber", "broccoli"]}
 
