@@ -3,12 +3,15 @@
 The format is the design's ("Replay") as alarm decisions 1 to 8 fix it.
 """
 
+import contextlib
 import json
+import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,8 @@ _TIME = re.compile(
 )  # RFC 3339, 5.6
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _LAST_YEAR = 9998  # what ends after it can still be written
+_LARGEST_DOUBLE = Decimal(sys.float_info.max)
+_DOUBLE_DIGITS = sys.float_info.max_10_exp
 _LARGEST = 10**15  # counts: far outside every range, and still a whole number of 64 bits
 
 
@@ -107,18 +112,32 @@ class Case:
 
 def read_case(path: Path) -> Case:
     """Raises ``Faulty``; ``OSError`` when the file cannot be read."""
-    constants: list[str] = []
+    unheld: list[str] = []
 
     def constant(text: str) -> float:
-        constants.append(text)
-        return float(text)
+        unheld.append(f"{text} is not JSON")  # Python reads NaN and Infinity, JSON knows neither
+        return math.nan
+
+    def exact(text: str) -> Decimal | float:
+        """Also what is Infinity to whoever reads JSON into doubles is none (RFC 8259, 6)."""
+        with contextlib.suppress(InvalidOperation):
+            if abs(value := Decimal(text)) <= _LARGEST_DOUBLE:
+                return value
+        unheld.append(f"{text[:40]} is beyond what a number can hold")
+        return math.nan
+
+    def whole(text: str) -> int | Decimal | float:
+        return int(text) if len(text) < _DOUBLE_DIGITS else exact(text)
 
     try:
         document = json.loads(
-            path.read_bytes().decode("utf-8-sig"), parse_float=Decimal, parse_constant=constant
+            path.read_bytes().decode("utf-8-sig"),
+            parse_float=exact,
+            parse_int=whole,
+            parse_constant=constant,
         )
-        if constants:  # Python reads NaN and Infinity, JSON knows neither
-            raise Faulty(_where_a_float(document) or "", f"{constants[0]} is not JSON")
+        if unheld:
+            raise Faulty(_where_a_float(document) or "", unheld[0])
     except (ValueError, RecursionError) as error:
         raise Faulty("", f"{path.name} is not JSON: {error}") from error
     return parse_case(document)

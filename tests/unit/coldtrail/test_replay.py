@@ -208,10 +208,26 @@ def test_a_number_too_large_for_anything_is_out_of_range(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "case.json"
-    path.write_text(json.dumps(case()).replace("2.0", "1e999999"))
+    path.write_text(json.dumps(case()).replace("2.0", "1e300"))
 
     assert main(path) == 0
     assert "SENSOR_RANGE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e309", "-1e999", "1e9999999999999999999", pytest.param("9" * 400, id="400"),
+     pytest.param("9" * 6_000, id="6000")],
+)  # fmt: skip
+def test_a_number_that_is_infinite_to_who_reads_json_is_refused_with_its_field(
+    number: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(case()).replace("2.0", number))
+
+    assert main(path) == 2
+    out, err = capsys.readouterr()
+    assert (out, "readings[0].value" in err, "beyond what a number can hold" in err) == ("", 1, 1)
 
 
 def test_a_missing_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
