@@ -2,7 +2,7 @@
 
     log:                                                     into the log of the process
     smpp://system-id@host:2775?from=10690001                 secret file: the password
-    gammu:///var/spool/gammu                                 gammu-smsd's folders on this machine
+    gammu:///var/spool/gammu?config=/etc/gammu-smsdrc        gammu-smsd's folders on this machine
     https://host/path                                        webhook; secret file: the signing key
     apprise:                                                 secret file: Apprise's addresses
     aliyun-sms://KEY-ID@dysmsapi.aliyuncs.com?sign=…         secret file: the access key's secret
@@ -44,7 +44,7 @@ _TENCENT = frozenset({"app", "sign"})
 KINDS = {
     "log": _Kind(host=False, secret=False),
     "smpp": _Kind("sms", user="system id", may=frozenset({"from"})),
-    "gammu": _Kind("sms", host=False, secret=False),
+    "gammu": _Kind("sms", host=False, secret=False, may=frozenset({"config"})),
     "https": _Kind(),
     "http": _Kind(),
     "apprise": _Kind(host=False),
@@ -117,6 +117,8 @@ def checked(url: str) -> Address:
         raise ValueError("times: how often a call says its words, 1 to 3")
     if parts.scheme == "gammu" and not parts.path.startswith("/"):
         raise ValueError("gammu needs the folder of gammu-smsd's inbox and outbox: gammu:///…")
+    if not options.get("config", "/").startswith("/"):
+        raise ValueError("config: the whole path of gammu-smsd's settings, /etc/gammu-smsdrc")
     return Address(parts.scheme, host, parts.port, user, parts.path, options)
 
 
@@ -174,7 +176,10 @@ def connect(
         case "gammu":
             from channels.gammu import GammuChannel
 
-            return GammuChannel(Path(to.path), on_reply=on_reply, now_ms=now_ms, hear=hear)
+            smsdrc = Path(to.options["config"]) if "config" in to.options else None
+            return GammuChannel(
+                Path(to.path), on_reply=on_reply, now_ms=now_ms, hear=hear, smsdrc=smsdrc
+            )
         case "http" | "https":
             from channels.webhook import WebhookChannel
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
+from channels import gammu_smsd
 from channels.ports import OnReply, Outgoing, Refused, Reply, Sent, TryLater
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ RECEIVED = re.compile(r"IN(?P<at>\d{8}_\d{6})_(?P<serial>\d+)_(?P<from>\+?\d+)_(
 
 class GammuChannel:
     """See ``channels.ports.Channel``. ``folder`` holds inbox, outbox, sent and error, as
-    gammu-smsd's own settings name them."""
+    gammu-smsd's own settings name them. ``smsdrc``: these settings; with them the modem itself can
+    be asked for."""
 
     def __init__(
         self,
@@ -43,7 +45,9 @@ class GammuChannel:
         now_ms: Callable[[], int],
         answer_s: float = ANSWER_S,
         hear: bool = True,
+        smsdrc: Path | None = None,
     ) -> None:
+        self._smsdrc = smsdrc
         self._inbox, self._outbox = folder / "inbox", folder / "outbox"
         self._sent, self._error, self._read = folder / "sent", folder / "error", folder / "read"
         self._on_reply, self._now_ms, self._answer_s = on_reply, now_ms, answer_s
@@ -62,7 +66,8 @@ class GammuChannel:
             raise TryLater(f"gammu-smsd's folders: {error}") from error
 
     def alive(self) -> None:
-        """Whether gammu-smsd takes away what is put there; a dead modem leaves it lying."""
+        """Whether gammu-smsd takes away what is put there; a dead modem leaves it lying. With its
+        settings at hand, also whether it runs and its modem is there."""
         try:
             began = [path.stat().st_mtime for path in self._outbox.glob("OUT*")]
         except OSError as error:
@@ -73,6 +78,8 @@ class GammuChannel:
             raise TryLater(f"{self._outbox} cannot be written by this user")
         if began and time.time() - min(began) > LEFT_LYING_S:
             raise TryLater("gammu-smsd leaves what is in its outbox")
+        if self._smsdrc is not None:
+            gammu_smsd.ask(self._smsdrc)
 
     def take_back(self, key: str) -> bool:
         """True when the message was never put, or lay there unsent and is gone."""

@@ -239,5 +239,5 @@ port_base = {port_base}
 # Further ways to reach people, tried in this order (docs/operations.md, "Channels"):
 # [[alerts.channel]]
 # name = "modem"
-# url = "gammu:///var/spool/gammu"
+# url = "gammu:///var/spool/gammu?config=/etc/gammu-smsdrc"
 """

@@ -22,6 +22,7 @@ from tests.contract.test_channel import (
     Hook,
     message,
 )
+from tests.support.gammu import Modem
 from tests.support.providers import Group
 from tests.support.servers import wait_until
 from tests.support.sms import Heard
@@ -327,3 +328,57 @@ def test_a_modem_that_is_not_there_says_what_is_missing(tmp_path: Path) -> None:
     os.utime(left, (0, 0))
     with pytest.raises(TryLater, match="leaves what is in its outbox"):
         channel.alive()
+
+
+def says(channel: GammuChannel) -> str:
+    try:
+        channel.alive()
+    except TryLater as error:
+        return str(error)
+    return "well"
+
+
+def test_a_modem_that_is_pulled_out_is_known_without_a_text(tmp_path: Path) -> None:
+    modem, smsdrc = Modem(tmp_path), tmp_path / "smsdrc"
+    channel = GammuChannel(
+        tmp_path, on_reply=lambda _: None, now_ms=lambda: 0, hear=False, smsdrc=smsdrc
+    )
+    assert says(channel) == f"gammu-smsd is not running with {smsdrc}"
+    with modem.running():
+        wait_until(lambda: says(channel) == "well", 20, "they have spoken")
+        device = tmp_path / "modem"
+
+        device.rename(tmp_path / "pulled out")
+        assert says(channel) == f"the modem is not there: no {device}"
+
+        (tmp_path / "pulled out").rename(device)
+        assert says(channel) == "well"
+    assert "is not running" in says(channel)
+
+
+def test_a_modem_that_never_answers_is_known_without_a_text(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()  # a serial line, and nobody at its other end
+    line = os.ttyname(theirs)
+    modem, smsdrc = Modem(tmp_path), tmp_path / "smsdrc"
+    at = smsdrc.read_text().replace("model = dummy\nconnection = none", "connection = at115200")
+    smsdrc.write_text(at.replace(f"device = {tmp_path}/modem", f"device = {line}"))
+    channel = GammuChannel(
+        tmp_path, on_reply=lambda _: None, now_ms=lambda: 0, hear=False, smsdrc=smsdrc
+    )
+    with modem.running():
+        wait_until(lambda: "not running" not in says(channel), 20, "gammu-smsd runs")
+
+        assert says(channel) == (
+            f"the modem at {line} has not answered since gammu-smsd was started"
+        )
+        os.close(ours)  # it stops only between two tries
+    os.close(theirs)
+
+
+def test_settings_of_gammu_smsd_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    Modem(tmp_path)
+    channel = GammuChannel(
+        tmp_path, on_reply=lambda _: None, now_ms=lambda: 0, hear=False, smsdrc=tmp_path / "no"
+    )
+
+    assert "settings cannot be read" in says(channel)

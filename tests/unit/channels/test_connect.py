@@ -40,6 +40,7 @@ def test_log_is_a_channel_that_always_has_the_message(tmp_path: Path) -> None:
         ("smpp://id:secret@127.0.0.1", "password"),
         ("http://x", "https"),
         ("gammu:", "folder"),
+        ("gammu:///var/spool/gammu?config=smsdrc", "whole path"),
         ("aliyun-sms://id@dysmsapi.aliyuncs.com", "sign"),
         ("aliyun-sms://id@dysmsapi.aliyuncs.com?sign=x", "templates"),
         ("tencent-sms://id@sms.tencentcloudapi.com?sign=x&app=1&spp=2", "spp"),
