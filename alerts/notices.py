@@ -34,6 +34,7 @@ from store.records.ports import Person, RecordsReader, Silence
 
 NEVER_TELL_AFTER_MS = 45 * DAY_MS  # what ended so long ago is for the record alone
 ALIVE_EVERY_MS = 60_000
+AWAY_COUNTS_MS, MOST_AWAY = 45 * DAY_MS, 64  # of a silence that is older, the links page tells
 HELP_EVERY_MS = HOUR_MS  # for each person: a telephone that answers by itself is not talked to
 ACKS_SEEN = "acks_seen_m"
 NOBODY_ZH, NOBODY_EN = "无人值班:", "Nobody on duty: "
@@ -72,8 +73,7 @@ class Notifier:
         # Never beyond the journal: records that were put back from a copy count on from there.
         self._acks_seen_m = min(notices.about(ACKS_SEEN) or 0, records.last_change())
         self._alive_ms = notices.about(LAST_ALIVE) or 0
-        # While nothing ran here nothing could arrive: silence then is not the probes' silence.
-        self._links_from_ms = now_ms if now_ms - self._alive_ms > 5 * ALIVE_EVERY_MS else 0
+        self._away = self._away_until(now_ms)
         kept = notices.states()
         spanning = msgspec.json.decode(kept.pop(EVERYWHERE, b"{}"), type=_Spanning)
         rooms = {r: msgspec.json.decode(s, type=RoomState) for r, s in kept.items()}
@@ -166,13 +166,13 @@ class Notifier:
             self._state = replace(self._state, rooms=left)
         concerned = news.union(() if alone else due(self._state, now_ms))
         gateways = self._subjects.gateways_of(concerned)
-        concerned |= self._subjects.heard_again(gateways, now_ms, self._links_from_ms)
+        concerned |= self._subjects.heard_again(gateways, now_ms, self._away)
         rooms = {RoomId(r) for r in concerned if is_room(r)}.intersection(self._engine.rooms())
         rooms = {r for r in rooms if self._engine.watch(r).judged_at_ms is not None}
         of_rooms = {r: self._seen(r, now_ms) for r in rooms}
         beyond = gateways.union(s for s in concerned if self._subjects.known(s))
         seen_now: dict[str, RoomSeen] = {**of_rooms} | {
-            s: self._subjects.seen(s, now_ms, self._links_from_ms) for s in beyond
+            s: self._subjects.seen(s, now_ms, self._away) for s in beyond
         }
         seen = Seen(
             seen_now,
@@ -204,12 +204,13 @@ class Notifier:
             upto_ms=now_ms,
             interval_s=rules[-1].interval_s if rules else 300,
             newest_sample_ms=latest.at_ms if latest else None,
-            arrived_ms={s: max(at, self._links_from_ms) for s, at in arrived.items()},
+            arrived_ms=arrived,
             maintenance=[
                 (p.from_ms, p.to_ms)
                 for p in watch.judgement.pauses
                 if p.cause == "maintenance" and p.to_ms is not None and p.from_ms <= now_ms
             ],
+            away=self._away,
             tell_from_ms=floor,
             catching_up=self._engine.catching_up(room, now_ms),
             silenced=watch.held_back.until(watch.judgement.facts, now_ms)
@@ -218,7 +219,7 @@ class Notifier:
                 for s in self._silences.get(room, ())
                 if s.from_ms <= now_ms < s.to_ms
             },
-            muted=self._subjects.muted(room, now_ms, self._links_from_ms),
+            muted=self._subjects.muted(room, now_ms, self._away),
         )
 
     def _recorded(self) -> tuple[set[str], set[str], int]:
@@ -458,6 +459,19 @@ class Notifier:
         minutes = max(0, (now_ms - latest.at_ms) // 60_000)
         age = f"({minutes}分钟前)" if zh else f" ({minutes} min ago)"
         return f"{name} {latest.count / 100:.1f}℃{age}"
+
+    def _away_until(self, now_ms: int) -> Sequence[tuple[int, int]]:
+        """While nothing ran here nothing could arrive: silence then is not the probes' silence.
+        Kept, because a second start soon after must know it too."""
+        known = [
+            (left, back)
+            for left, back in self._store.away()
+            if left < self._alive_ms and back > now_ms - AWAY_COUNTS_MS
+        ]
+        if now_ms - self._alive_ms > 5 * ALIVE_EVERY_MS:
+            known = [*known, (self._alive_ms, now_ms)][-MOST_AWAY:]
+            self._store.put_away(known)
+        return known
 
     def _keep_alive(self, now_ms: int) -> None:
         if now_ms - self._alive_ms >= ALIVE_EVERY_MS:

@@ -5,10 +5,10 @@ of its own. A gateway is a room whose one probe is itself: while it is silent, i
 probes are no news. A drill is one critical alarm that ends with its answer, or after an hour.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from alerts.engine import Engine
-from domain.incident import FOREVER_MS, HOUR_MS, RoomSeen
+from domain.incident import FOREVER_MS, HOUR_MS, RoomSeen, silence_due
 from domain.judgement import Fact
 from domain.message import DRILL
 from domain.reading import ProbeId, RoomId, Series
@@ -16,6 +16,7 @@ from store.records.ports import Drill, RecordsReader
 
 GATEWAY, TEST = "gateway:", "drill:"  # a room's id holds no colon
 DRILL_LASTS_MS = HOUR_MS
+Away = Sequence[tuple[int, int]]  # as in ``RoomSeen``
 FEWEST_ROOMS = 2  # behind fewer, the room's own message says as much
 
 
@@ -60,30 +61,29 @@ class Subjects:
     def gateways_of(self, rooms: Iterable[str]) -> set[str]:
         return {self._gateway_of[r] for r in rooms if r in self._gateway_of}
 
-    def heard_again(self, gateways: Iterable[str], now_ms: int, from_ms: int) -> set[RoomId]:
+    def heard_again(self, gateways: Iterable[str], now_ms: int, away: Away) -> set[RoomId]:
         """Rooms whose gateway speaks again: their own silence counts from now on."""
         found: set[RoomId] = set()
         for gateway in gateways:
-            if self._quiet(gateway, now_ms, from_ms):
+            if self._quiet(gateway, now_ms, away):
                 self._muted.add(gateway)
             elif gateway in self._muted:
                 self._muted.remove(gateway)
                 found.update(self._rooms_of.get(gateway, ()))
         return found
 
-    def muted(self, room: str, now_ms: int, from_ms: int) -> bool:
+    def muted(self, room: str, now_ms: int, away: Away) -> bool:
         """The room's gateway has been silent for longer than its probes ever are."""
         gateway = self._gateway_of.get(room)
-        return gateway is not None and self._quiet(gateway, now_ms, from_ms)
+        return gateway is not None and self._quiet(gateway, now_ms, away)
 
-    def seen(self, subject: str, now_ms: int, from_ms: int) -> RoomSeen:
-        """``from_ms``: before it nothing could be heard."""
+    def seen(self, subject: str, now_ms: int, away: Away) -> RoomSeen:
         if drill := self._drills.get(subject):
             end_ms = min(drill.answered_ms or FOREVER_MS, drill.started_ms + DRILL_LASTS_MS)
             fact = Fact(DRILL, "critical", drill.started_ms, drill.started_ms, end_ms, None, 0, 0)
             return RoomSeen([fact], now_ms, 300)
-        interval_s, heard = self._heard(subject, now_ms, from_ms)
-        return RoomSeen((), now_ms, interval_s, arrived_ms=heard)
+        interval_s, heard = self._heard(subject, now_ms)
+        return RoomSeen((), now_ms, interval_s, arrived_ms=heard, away=away)
 
     def known(self, subject: str) -> bool:
         """No room, and something may be said of it."""
@@ -93,7 +93,7 @@ class Subjects:
         """A drill that is long over."""
         return subject.startswith(TEST) and subject not in self._drills
 
-    def _heard(self, gateway: str, now_ms: int, from_ms: int) -> tuple[int, Mapping[Series, int]]:
+    def _heard(self, gateway: str, now_ms: int) -> tuple[int, Mapping[Series, int]]:
         """The longest interval of its rooms, and when anything of them last arrived."""
         intervals: list[int] = []
         at_ms: list[int] = []
@@ -102,8 +102,8 @@ class Subjects:
                 at_ms += self._engine.links(room, now_ms).values()
                 intervals.append(rules[-1].interval_s)
         series = Series(ProbeId(gateway), "gateway")
-        return max(intervals, default=300), {series: max(*at_ms, from_ms)} if at_ms else {}
+        return max(intervals, default=300), {series: max(at_ms)} if at_ms else {}
 
-    def _quiet(self, gateway: str, now_ms: int, from_ms: int) -> bool:
-        interval_s, heard = self._heard(gateway, now_ms, from_ms)
-        return any(now_ms - at_ms > 1_500 * interval_s for at_ms in heard.values())
+    def _quiet(self, gateway: str, now_ms: int, away: Away) -> bool:
+        interval_s, heard = self._heard(gateway, now_ms)
+        return any(now_ms > silence_due(at, 1_500 * interval_s, away) for at in heard.values())

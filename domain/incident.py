@@ -51,7 +51,8 @@ class RoomSeen:
 
     ``facts``: the newest judgement, DATA_GAP included or not (it is told as a link only); facts
     that fire after ``upto_ms`` are not true yet. ``arrived_ms``: when a valid sample of each
-    series last arrived. ``maintenance``: spans in which links are off. Facts that ended before
+    series last arrived. ``maintenance``: spans in which links are off. ``away``: spans, oldest
+    first, in which nobody was there to hear (the server did not run). Facts that ended before
     ``tell_from_ms`` are never told. ``catching_up``: a backlog drains; what is over waits, and so
     does what fired a while ago and looks active on the half that is here. ``silenced``: codes
     that somebody asked not to hear of, with the end of that. ``muted``: what all the room's
@@ -64,6 +65,7 @@ class RoomSeen:
     newest_sample_ms: int | None = None
     arrived_ms: Mapping[Series, int] | None = None
     maintenance: Sequence[tuple[int, int]] = ()
+    away: Sequence[tuple[int, int]] = ()
     tell_from_ms: int | None = None
     catching_up: bool = False
     silenced: Mapping[str, int] = field(default_factory=dict)
@@ -177,7 +179,19 @@ def link_due(seen: RoomSeen, series: Series) -> tuple[int, int]:
     what is left of it begins at its end."""
     since = max([(seen.arrived_ms or {})[series], *(end for _, end in seen.maintenance)])
     gap = 3 * seen.interval_s * 1000
-    return since + gap, since + max(HOUR_MS, gap)
+    return (
+        silence_due(since, gap, seen.away),
+        silence_due(since, max(HOUR_MS, gap), seen.away),
+    )
+
+
+def silence_due(since_ms: int, gap_ms: int, away: Sequence[tuple[int, int]]) -> int:
+    """When silence since then has lasted for the gap. While nobody was there to hear it proves
+    nothing, and counts anew from their return; what was due when they left is due still."""
+    for left_ms, back_ms in away:
+        if left_ms < since_ms + gap_ms and since_ms < back_ms:
+            since_ms = back_ms
+    return since_ms + gap_ms
 
 
 def _links(seen: RoomSeen, before: Sequence[Known], now_ms: int) -> tuple[list[Known], list[Known]]:

@@ -13,6 +13,7 @@ from store.notices import schema as t
 
 PAGE_ROWS = 1_000
 LAST_ALIVE = "last_alive_ms"  # when alerts last said that it judges
+AWAY = "away"  # JSON: spans in which it did not
 
 
 class SqlNoticesReader:
@@ -31,6 +32,11 @@ class SqlNoticesReader:
     def about(self, key: str) -> int | None:
         rows = self._rows(select(t.about.c.value).where(t.about.c.key == key))
         return int(rows[0].value) if rows else None
+
+    def away(self) -> list[tuple[int, int]]:
+        """Spans in which alerts did not run, oldest first."""
+        rows = self._rows(select(t.about.c.value).where(t.about.c.key == AWAY))
+        return msgspec.json.decode(rows[0].value, type=list[tuple[int, int]]) if rows else []
 
     def notices(
         self, room: RoomId | None = None, limit: int = 200

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import stamina
 from sqlalchemy import (
     Column,
@@ -27,7 +28,7 @@ from sqlalchemy.exc import OperationalError
 
 from domain.system_alarm import Told
 from store.notices import schema as t
-from store.notices.reader import SqlNoticesReader
+from store.notices.reader import AWAY, SqlNoticesReader
 
 TELL_FROM = "tell_from_ms"
 PAGE_ROWS = 1_000
@@ -133,13 +134,20 @@ class SqlNoticesStore(SqlNoticesReader):
     @stamina.retry(on=OperationalError, timeout=60)
     def put_about(self, key: str, value: int, *, keep: bool = False) -> None:
         """``keep``: an earlier value stays."""
-        row = upsert(t.about).values(key=key, value=str(value))
+        self._put_about(key, str(value), keep=keep)
+
+    @stamina.retry(on=OperationalError, timeout=60)
+    def put_away(self, spans: Sequence[tuple[int, int]]) -> None:
+        self._put_about(AWAY, msgspec.json.encode(spans).decode())
+
+    def _put_about(self, key: str, value: str, *, keep: bool = False) -> None:
+        row = upsert(t.about).values(key=key, value=value)
         with self._engine.begin() as connection:
             if keep:
                 connection.execute(row.on_conflict_do_nothing())
             else:
                 connection.execute(
-                    row.on_conflict_do_update(index_elements=["key"], set_={"value": str(value)})
+                    row.on_conflict_do_update(index_elements=["key"], set_={"value": value})
                 )
 
     # --- deciding

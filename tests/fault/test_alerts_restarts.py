@@ -205,6 +205,7 @@ def test_whatever_is_killed_facts_are_those_of_the_rules_and_each_thing_is_told_
         assert told - Counter(messages) == Counter(), "marked as sent and on no phone"
         assert Counter(messages) - told - over_by_now(sent) == Counter(), "on a phone, unaccounted"
         assert doubled(out) == {}
+        assert heard_nothing(house, out) == []
         assert untold(out, seen) == []
         assert uncleared(out) == {}
         assert [f"{n.kind} {n.codes}" for n in told_again] == []
@@ -388,6 +389,26 @@ def doubled(out: Sequence[Heard]) -> dict[object, int]:
     )
     clears = Counter((n.person, n.room, n.incident) for n in out if n.kind == "clear")
     return {what: times for what, times in [*firsts.items(), *clears.items()] if times > 1}
+
+
+def heard_nothing(house: House, out: Sequence[Heard]) -> list[str]:
+    """All-clears of silent links before anything of the room had arrived."""
+    arrived: dict[str, list[int]] = {}
+    at = 0
+    while page := house.readings.arrivals(at):
+        at = page[-1].n
+        for arrival in page:
+            for span in arrival.spans:
+                room = f"r{span.series.probe.removeprefix('mqtt:g1:').lstrip('adior')}"
+                arrived.setdefault(room, []).append(arrival.stored_at_ms)
+    return [
+        f"{n.kind} {n.codes} of {room}"
+        for n in out
+        if n.kind == "clear"
+        for room, known in n.notice.about
+        if known.code.startswith("DATA_GAP")
+        and not any(known.fired_ms < ms <= n.notice.at_ms for ms in arrived.get(room, ()))
+    ]
 
 
 def untold(out: Sequence[Heard], facts: Sequence[StoredFact]) -> list[Row]:

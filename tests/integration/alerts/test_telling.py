@@ -315,3 +315,50 @@ def test_a_critical_is_told_at_once_however_much_it_looks_like_every_day(tmp_pat
             noon(watch, *[7.5] * 7)
 
             assert len(list(phones.texts())) == 1
+
+
+def test_a_silence_that_was_told_is_not_over_because_nobody_was_there_to_hear(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(5, 2.5)
+            watch.until(watch.now_ms + 65 * MINUTE_MS)
+            told = phones.said()
+            now_ms = watch.now_ms
+        for _ in range(2):  # a start soon after the first one
+            now_ms += 7 * MINUTE_MS
+            with Watch(house, phones, now_ms) as watch:
+                watch.until(now_ms + 3 * MINUTE_MS)
+                now_ms = watch.now_ms
+        assert told == [("1", "raise"), ("1", "raise")]  # the warning, the critical
+        assert {kind for _, kind in phones.said()[2:]} == {"escalate"}
+        with Watch(house, phones, now_ms) as watch:
+            watch.warm(5, 2.5)
+
+        cleared = [to for to, kind in phones.said() if kind == "clear"]
+        assert sorted(cleared) == sorted({to for to, _ in phones.said()})
+
+
+def test_while_the_server_was_away_nobody_was_silent_however_often_it_starts(
+    tmp_path: Path,
+) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(30, 2.5)
+            now_ms = watch.now_ms + 8 * 60 * MINUTE_MS
+        for _ in range(3):
+            with Watch(house, phones, now_ms) as watch:
+                watch.until(now_ms + 2 * MINUTE_MS)
+                now_ms = watch.now_ms
+        assert phones.said() == []
+        with Watch(house, phones, now_ms) as watch:
+            watch.until(now_ms + 6 * MINUTE_MS)
+            assert phones.said() == []
+            watch.until(watch.now_ms + 5 * MINUTE_MS)
+
+        assert phones.said() == [("1", "raise")]  # fifteen minutes after the first start

@@ -1,9 +1,13 @@
 """Who is told what, and when. Minutes of a story, strawberries at 4 and 7 degC."""
 
+from math import inf
+
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.decision import Seen, State, step
-from domain.incident import Contact, RoomSeen, RoomState
+from domain.incident import Contact, RoomSeen, RoomState, silence_due
 from domain.judgement import Fact
 from tests.unit.decision.story import LADDER, MIDNIGHT_MS, MINUTE_MS, NOON_MS, Story, person
 
@@ -255,6 +259,24 @@ def test_silence_is_told_by_arrival_and_maintenance_starts_it_anew() -> None:
     story.does(60, "maintenance_ended")
 
     assert story.tells(OP, 80) == [(75, "op", "raise", "DATA_GAP_WARN")]
+
+
+@given(
+    st.integers(0, 1_000),
+    st.integers(1, 100),
+    st.lists(st.integers(1, 1_000), min_size=2, max_size=8, unique=True),
+)
+def test_silence_that_lasted_while_somebody_was_there_is_due_and_no_other(
+    since: int, gap: int, marks: list[int]
+) -> None:
+    marks = sorted(marks)
+    away = list(zip(marks[::2], marks[1::2], strict=False))
+    here = [since, *(back for _, back in away if back > since)]
+    left = [*(left for left, back in away if back > since), inf]
+
+    due = silence_due(since, gap, away)
+
+    assert due == next(at + gap for at, end in zip(here, left, strict=True) if at + gap <= end)
 
 
 def test_a_probe_that_was_taken_away_is_not_missed_though_its_late_samples_arrive() -> None:
