@@ -6,7 +6,6 @@ integers of counts and milliseconds, kept by the hour, so that whoever has the h
 add them up again; decimals are made for people, at the very end.
 """
 
-import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -20,10 +19,6 @@ HOUR_MS = 3_600_000
 GAP_INTERVALS = 3  # alarm decisions 14: exactly three is no gap
 COUNTS_PER_DEGREE = 100  # resolution of the temperatures
 DEGREE_MINUTE = COUNTS_PER_DEGREE * 60_000  # count-ms in 1 degC min
-
-MKT_DELTA_H = 83.144  # kJ/mol, USP <1160>
-MKT_GAS_CONSTANT = 8.3144e-3  # kJ/(mol K)
-ZERO_C_IN_K = 273.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,48 +174,3 @@ def _held(
 
 def _in_force(limits: Sequence[Limits], starts: Sequence[int], at_ms: int) -> Limits:
     return limits[max(bisect_right(starts, at_ms) - 1, 0)]
-
-
-def mean_kinetic_c(
-    celsius: Sequence[float],
-    weights: Sequence[float],
-    delta_h: float = MKT_DELTA_H,
-    gas_constant: float = MKT_GAS_CONSTANT,
-) -> float:
-    """Mean kinetic temperature (models, section 1). ``weights``: time that each value stands
-    for. For medicines only: it excuses no room, and says nothing of freezing."""
-    ratio = delta_h / gas_constant
-    terms = [
-        w * math.exp(-ratio / (t + ZERO_C_IN_K)) for t, w in zip(celsius, weights, strict=True)
-    ]
-    return ratio / -math.log(math.fsum(terms) / math.fsum(weights)) - ZERO_C_IN_K
-
-
-def held_samples(
-    columns: Columns, from_ms: int, to_ms: int, limits: Sequence[Limits]
-) -> list[tuple[int, int]]:
-    """(count, ms) of known time, for what cannot be summed by the hour."""
-    starts = [limit.from_ms for limit in limits]
-    return [(c, end - start) for start, end, c in _held(columns, from_ms, to_ms, limits, starts)]
-
-
-def hours_used(history: Sequence[tuple[float, float]], q10: float | None = None) -> float:
-    """Hours of life at 0 degC that (hours, degC) used up (models, section 3.1): a fixed Q10,
-    or the piecewise one of temperate produce. Not valid below a chilling threshold."""
-    return math.fsum(hours * _relative_rate(celsius, q10) for hours, celsius in history)
-
-
-# UC Davis (Cantwell): Q10 from this temperature on.
-_PIECEWISE = ((0.0, 3.0), (10.0, 2.5), (20.0, 2.0), (30.0, 1.5))
-
-
-def _relative_rate(celsius: float, q10: float | None) -> float:
-    if q10 is not None:
-        return float(q10 ** (celsius / 10))
-    rate = 1.0
-    for position, (start, factor) in enumerate(_PIECEWISE):
-        end = _PIECEWISE[position + 1][0] if position + 1 < len(_PIECEWISE) else math.inf
-        if position and celsius <= start:
-            break
-        rate *= factor ** ((min(celsius, end) - start) / 10)
-    return rate

@@ -1,23 +1,12 @@
-"""Vectors of the models (mean kinetic temperature, degree-minutes, Q10), and the sums' laws."""
+"""The models' vector of degree-minutes, and the laws of the sums."""
 
 from array import array
 from fractions import Fraction
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.exposure import (
-    DEGREE_MINUTE,
-    HOUR_MS,
-    Limits,
-    expose,
-    held_samples,
-    hours_used,
-    mean_kinetic_c,
-    total,
-    valid,
-)
+from domain.exposure import DEGREE_MINUTE, HOUR_MS, Limits, expose, total, valid
 from domain.reading import Columns, Quality
 
 MINUTE_MS = 60_000
@@ -37,37 +26,6 @@ def minutes(*rows: tuple[int, int]) -> Columns:
     return columns([(at * MINUTE_MS, count) for at, count in rows])
 
 
-@pytest.mark.parametrize(
-    ("celsius", "weights", "delta_h", "expected"),
-    [
-        pytest.param([4.0] * 24, [1] * 24, 83.144, 4.000, id="MKT-1"),
-        pytest.param([5, 12], [20, 4], 83.144, 6.650, id="MKT-2"),
-        pytest.param(
-            [2, 4, 6, 8, 15, 25, 8, 6, 4, 2],
-            [60, 60, 60, 60, 30, 10, 30, 60, 60, 60],
-            83.144,
-            7.454,
-            id="MKT-3",
-        ),
-        pytest.param([-20, -10], [22, 2], 83.144, -18.35, id="MKT-4"),
-        pytest.param([5, 12], [20, 4], 60.0, 6.492, id="MKT-5"),
-    ],
-)
-def test_mean_kinetic_temperature_gives_the_published_vectors(
-    celsius: list[float], weights: list[float], delta_h: float, expected: float
-) -> None:
-    found = mean_kinetic_c(celsius, weights, delta_h)
-
-    assert f"{found:.4g}" == f"{expected:.4g}"  # the vectors have four digits
-
-
-@given(st.lists(st.floats(-40, 60), min_size=1, max_size=50))
-def test_mean_kinetic_temperature_is_never_below_the_mean(celsius: list[float]) -> None:
-    mean = sum(celsius) / len(celsius)
-
-    assert mean_kinetic_c(celsius, [1.0] * len(celsius)) >= mean - 1e-6
-
-
 def test_degree_minutes_by_step_are_those_of_dm_1() -> None:
     readings = minutes((0, 600), (5, 700), (10, 900), (15, 1100), (20, 1000), (25, 850), (30, 700))
 
@@ -77,13 +35,6 @@ def test_degree_minutes_by_step_are_those_of_dm_1() -> None:
     assert exposure.above_ms == 20 * MINUTE_MS
     assert (exposure.low, exposure.high, exposure.n) == (600, 1100, 6)
     assert exposure.unknown_ms == 0
-
-
-@pytest.mark.parametrize(
-    ("q10", "used"), [pytest.param(3.0, 114.0, id="Q10-1"), pytest.param(None, 105.0, id="Q10-2")]
-)
-def test_life_used_follows_q10(q10: float | None, used: float) -> None:
-    assert hours_used([(24, 0), (12, 10), (6, 20)], q10) == pytest.approx(used)
 
 
 def test_three_intervals_without_a_sample_are_no_gap_and_a_little_more_is() -> None:
@@ -147,5 +98,4 @@ def test_the_hours_add_up_and_cutting_a_stay_in_two_changes_no_sum(
     assert total(from_ms, to_ms, whole.hours) == whole
     for name in ("n", "known_ms", "weighted", "above_ms", "above", "below_ms", "below"):
         assert getattr(whole, name) == sum(getattr(half, name) for half in halves)
-    held = held_samples(readings, from_ms, to_ms, AT_8)
-    assert sum(ms for _, ms in held) == whole.known_ms <= length
+    assert whole.known_ms <= length
