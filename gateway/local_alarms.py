@@ -275,8 +275,9 @@ class LocalAlarms:
         for rows in self._outbox.readings(since_ms):
             self._recent.add(self._of_rooms(config, rows), now_ms)
         self._rooms = {room.id: LocalRoom(room, self._recent) for room in config.rooms}
-        for room in self._rooms.values():
-            room.listen(now_ms)
+        states = self._memory.state.rooms
+        for id, room in self._rooms.items():
+            room.listen(now_ms, states[id].known if id in states else ())
         log.info(
             "rooms are judged here", extra={"rooms": len(self._rooms), "held": len(self._recent)}
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.engine import RoomEngine
-from domain.incident import Contact, RoomSeen
+from domain.incident import LINK_CODES, Contact, Known, RoomSeen
 from domain.judgement import Action, Judgement, Rule
 from domain.profile import Impossible
 from domain.reading import Columns, ProbeId, Series
@@ -118,11 +118,14 @@ class LocalRoom:
             for p in (people[t.person],)
         ]
 
-    def listen(self, now_ms: int) -> None:
-        """From now on, silence of what was heard before is noticed."""
+    def listen(self, now_ms: int, known: Sequence[Known]) -> None:
+        """From now on, silence of what was heard before is noticed. What is ``known`` to be
+        silent, and has measured nothing since, is silent still."""
+        silent_ms = min((k.began_ms for k in known if k.active and k.code in LINK_CODES), default=0)
         for series in self.present(now_ms):
             if series.quantity in SAMPLES:
-                self.arrived.setdefault(series, now_ms)
+                silent = (self._latest_sample(series) or now_ms) <= silent_ms
+                self.arrived.setdefault(series, silent_ms if silent else now_ms)
 
     def present(self, now_ms: int) -> list[Series]:
         """Of the probes that are in the room now."""

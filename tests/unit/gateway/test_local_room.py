@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.incident import RoomState, step
 from domain.judgement import Asked, Rule
 from domain.reading import Columns, ProbeId, Series, winner
 from domain.room import judge
@@ -103,6 +104,32 @@ def test_a_clock_that_was_far_ahead_and_is_right_again_lets_readings_in() -> Non
     recent.add([Row(AIR, NOON_MS + 10**12, 1, 0)], NOON_MS + 10**12)
 
     assert recent.add([Row(AIR, NOON_MS, 300, 0)], NOON_MS) == {AIR: (NOON_MS, NOON_MS)}
+
+
+def test_a_probe_that_was_silent_before_a_new_start_is_silent_until_it_speaks() -> None:
+    rows_ = [Row(AIR, NOON_MS + n * 5 * MINUTE_MS, 300, 0) for n in range(3)]
+    state = RoomState()
+
+    def life(at_ms: int, until_ms: int, later: Row | None = None) -> set[str]:
+        """A process that reads what its outbox holds; what is active at its end."""
+        nonlocal state
+        recent = Recent()
+        recent.add(rows_, at_ms)
+        local = LocalRoom(room(), recent)
+        local.listen(at_ms, state.known)
+        for now_ms in range(at_ms, until_ms, MINUTE_MS):
+            if later is not None and now_ms >= later.at_ms:
+                for series, span in recent.add([later], now_ms).items():
+                    local.touch(series, *span, now_ms)
+            state = step(state, now_ms, local.seen(now_ms, 0), ()).state
+        return {k.code for k in state.known if k.active}
+
+    silent_ms = NOON_MS + 90 * MINUTE_MS
+    both = {"DATA_GAP_WARN", "DATA_GAP_CRIT"}
+    assert life(NOON_MS + 15 * MINUTE_MS, silent_ms) == both
+    assert life(silent_ms, silent_ms + 5 * MINUTE_MS) == both
+    speaks = Row(AIR, silent_ms + 8 * MINUTE_MS, 300, 0)
+    assert life(silent_ms + 5 * MINUTE_MS, silent_ms + 10 * MINUTE_MS, speaks) == set()
 
 
 def test_who_is_told_is_who_is_on_duty_there_and_a_silence_is_kept() -> None:
