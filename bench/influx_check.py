@@ -7,6 +7,7 @@ Prints the time, the processor time of both sides and the most memory that was e
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from bench.influx_backlog import NOW_MS, ROOT, fill
-from bench.machine import figure, note
+from bench.machine import figure, note, resident_mb
 from domain.reading import ProbeId, Series
 from ingest.followed import Followed
 from ingest.influx import follower
@@ -46,7 +47,7 @@ def once(settings: InfluxSettings, *, points: bool) -> None:
         f"influx check of {report.series:,} series x {report.days / report.series:.0f} days, "
         f"{report.readings:,} readings, {'every point' if points else 'sums of each day'}",
         f"{took_s:.1f} s; {used.ru_utime + used.ru_stime:.1f} s of its own CPU, "
-        f"{used.ru_maxrss / 1024:.0f} MB resident at most; {len(report.differences)} days differ",
+        f"{resident_mb(os.getpid())[1]:.0f} MB resident at most; {len(report.differences)} days differ",
     )
 
 
