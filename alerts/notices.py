@@ -116,11 +116,13 @@ class Notifier:
             notices += self._step(now_ms, {*answered}, answered, alone=True)
         incidents = self._numbered(before, now_ms)
         fresh, told = self._untold(self._addressed(notices, now_ms), notices)
-        self._store.decide(self._changed(before), fresh, incidents, self._links_to_write(), told)
+        self._store.decide(
+            self._changed(before), fresh, incidents, self._links_to_write(), told, now_ms
+        )
+        self._alive_ms = now_ms
         if upto_m != self._acks_seen_m:
             self._store.put_about(ACKS_SEEN, upto_m)
             self._acks_seen_m = upto_m
-        self._keep_alive(now_ms)
         return len(fresh)
 
     def read_replies(self, now_ms: int) -> int:

@@ -28,7 +28,7 @@ from sqlalchemy.exc import OperationalError
 
 from domain.system_alarm import Told
 from store.notices import schema as t
-from store.notices.reader import AWAY, SqlNoticesReader
+from store.notices.reader import AWAY, LAST_ALIVE, SqlNoticesReader
 
 TELL_FROM = "tell_from_ms"
 PAGE_ROWS = 1_000
@@ -134,21 +134,17 @@ class SqlNoticesStore(SqlNoticesReader):
     @stamina.retry(on=OperationalError, timeout=60)
     def put_about(self, key: str, value: int, *, keep: bool = False) -> None:
         """``keep``: an earlier value stays."""
-        self._put_about(key, str(value), keep=keep)
+        with self._engine.begin() as connection:
+            if keep:
+                row = upsert(t.about).values(key=key, value=str(value))
+                connection.execute(row.on_conflict_do_nothing())
+            else:
+                _put_about(connection, {key: str(value)})
 
     @stamina.retry(on=OperationalError, timeout=60)
     def put_away(self, spans: Sequence[tuple[int, int]]) -> None:
-        self._put_about(AWAY, msgspec.json.encode(spans).decode())
-
-    def _put_about(self, key: str, value: str, *, keep: bool = False) -> None:
-        row = upsert(t.about).values(key=key, value=value)
         with self._engine.begin() as connection:
-            if keep:
-                connection.execute(row.on_conflict_do_nothing())
-            else:
-                connection.execute(
-                    row.on_conflict_do_update(index_elements=["key"], set_={"value": value})
-                )
+            _put_about(connection, {AWAY: msgspec.json.encode(spans).decode()})
 
     # --- deciding
 
@@ -163,11 +159,15 @@ class SqlNoticesStore(SqlNoticesReader):
         incidents: Sequence[OpenIncident] = (),
         links: Sequence[SilentLink] | None = None,
         told: Sequence[NewNotice] = (),
+        alive_ms: int | None = None,
     ) -> None:
         """One transaction. ``links`` None: as they were. ``told``: what gateways have told, with
-        the incident and the facts that it turned out to be about."""
+        the incident and the facts that it turned out to be about. ``alive_ms``: when it was
+        decided; who decides is there (``LAST_ALIVE``)."""
         with self._engine.begin() as connection:
             _write_turn(connection, states, notices, incidents)
+            if alive_ms is not None:
+                _put_about(connection, {LAST_ALIVE: str(alive_ms)})
             for one in told:
                 connection.execute(
                     update(t.notices)
@@ -212,11 +212,7 @@ class SqlNoticesStore(SqlNoticesReader):
     def tell_upkeep(self, notices: Sequence[NewNotice], marks: Mapping[str, int]) -> None:
         """What says it, and up to where that was looked at: one transaction."""
         with self._engine.begin() as connection:
-            for key, value in marks.items():
-                row = upsert(t.about).values(key=key, value=str(value))
-                connection.execute(
-                    row.on_conflict_do_update(index_elements=["key"], set_={"value": str(value)})
-                )
+            _put_about(connection, {key: str(value) for key, value in marks.items()})
             _write_turn(connection, {}, notices, [])
 
     def incidents(self, closed_after_ms: int) -> list[OpenIncident]:
@@ -465,11 +461,7 @@ class SqlNoticesStore(SqlNoticesReader):
                     )
                     .on_conflict_do_nothing()
                 )  # fmt: skip
-            connection.execute(
-                upsert(t.about)
-                .values(key=cursor, value=str(n))
-                .on_conflict_do_update(index_elements=["key"], set_={"value": str(n)})
-            )
+            _put_about(connection, {cursor: str(n)})
 
     def told_by_gateway(self, room: str, person: str, limit: int = 50) -> list[NewNotice]:
         """Newest first."""
@@ -507,6 +499,15 @@ def _received(connection: Connection, provider_id: str) -> str | None:
         .order_by(c.seq.desc())
     ).scalar()
     return found
+
+
+def _put_about(connection: Connection, values: Mapping[str, str]) -> None:
+    for key, value in values.items():
+        connection.execute(
+            upsert(t.about)
+            .values(key=key, value=value)
+            .on_conflict_do_update(index_elements=["key"], set_={"value": value})
+        )
 
 
 def _write_turn(
