@@ -34,7 +34,8 @@ from store.records.ports import Person, RecordsReader, Silence
 
 NEVER_TELL_AFTER_MS = 45 * DAY_MS  # what ended so long ago is for the record alone
 ALIVE_EVERY_MS = 60_000
-AWAY_COUNTS_MS, MOST_AWAY = 45 * DAY_MS, 64  # of a silence that is older, the links page tells
+SHORTEST_AWAY_MS = 90_000  # as long as a silence can be whose readings come every half minute
+AWAY_COUNTS_MS, MOST_AWAY = 45 * DAY_MS, 64
 HELP_EVERY_MS = HOUR_MS  # for each person: a telephone that answers by itself is not talked to
 ACKS_SEEN = "acks_seen_m"
 NOBODY_ZH, NOBODY_EN = "无人值班:", "Nobody on duty: "
@@ -101,6 +102,8 @@ class Notifier:
 
     def turn(self, now_ms: int, judged: set[RoomId]) -> int:
         """Tell what is new of these rooms and what is due; how many notices came of it."""
+        if now_ms < self._alive_ms - ALIVE_EVERY_MS:
+            self._away = self._away_until(now_ms)
         acked, said_of, upto_m = self._recorded()
         self._refresh(now_ms)  # after it: what was just said is told to whoever is there by now
         judged = judged | {r for r in self._engine.rooms() if r not in self._looked_at}
@@ -143,7 +146,9 @@ class Notifier:
                 reply.provider_id, found.word, found.person.id if found.person else "",
                 found.room, {"cause": found.cause} if found.cause else {},
                 owed=owed, states=self._changed(before), answers=answers, incidents=incidents,
+                alive_ms=now_ms,
             )  # fmt: skip
+            self._alive_ms = now_ms
         return len(unread)
 
     # --- one step
@@ -464,19 +469,24 @@ class Notifier:
 
     def _away_until(self, now_ms: int) -> Sequence[tuple[int, int]]:
         """While nothing ran here nothing could arrive: silence then is not the probes' silence.
-        Kept, because a second start soon after must know it too."""
-        known = [
-            (left, back)
-            for left, back in self._store.away()
-            if left < self._alive_ms and back > now_ms - AWAY_COUNTS_MS
+        Kept, because a second start soon after must know it too; what a clock that was ahead made
+        of it is cut off at the present."""
+        stored = self._store.away()
+        spans = [
+            (left, min(back, now_ms))
+            for left, back in stored
+            if left < min(self._alive_ms, now_ms) and back > now_ms - AWAY_COUNTS_MS
         ]
-        if now_ms - self._alive_ms > 5 * ALIVE_EVERY_MS:
-            known = [*known, (self._alive_ms, now_ms)][-MOST_AWAY:]
-            self._store.put_away(known)
-        return known
+        if now_ms - self._alive_ms > SHORTEST_AWAY_MS:
+            spans.append((self._alive_ms, now_ms))
+        while len(spans) > MOST_AWAY:  # the oldest two as one: silence is told later, not wrongly
+            spans[:2] = [(spans[0][0], spans[1][1])]
+        if spans != stored:
+            self._store.put_away(spans)
+        return spans
 
     def _keep_alive(self, now_ms: int) -> None:
-        if now_ms - self._alive_ms >= ALIVE_EVERY_MS:
+        if abs(now_ms - self._alive_ms) >= ALIVE_EVERY_MS:  # or the clock was put back
             self._store.put_about(LAST_ALIVE, now_ms)
             self._alive_ms = now_ms
 

@@ -186,11 +186,15 @@ def link_due(seen: RoomSeen, series: Series) -> tuple[int, int]:
 
 
 def silence_due(since_ms: int, gap_ms: int, away: Sequence[tuple[int, int]]) -> int:
-    """When silence since then has lasted for the gap. While nobody was there to hear it proves
-    nothing, and counts anew from their return; what was due when they left is due still."""
+    """When silence since then has lasted for the gap, not counting the spans in which nobody was
+    there to hear: what was due when they left is due still, and only the rest is waited for."""
     for left_ms, back_ms in away:
-        if left_ms < since_ms + gap_ms and since_ms < back_ms:
-            since_ms = back_ms
+        if back_ms <= since_ms:
+            continue
+        if since_ms + gap_ms <= left_ms:
+            break
+        gap_ms -= max(0, left_ms - since_ms)
+        since_ms = back_ms
     return since_ms + gap_ms
 
 
@@ -208,7 +212,9 @@ def _links(seen: RoomSeen, before: Sequence[Known], now_ms: int) -> tuple[list[K
         if seen.muted:
             known += [replace(open_one, seen_ms=now_ms)] if open_one else []
         elif open_one:
-            known.append(replace(open_one, cleared_ms=None if silent else now_ms, seen_ms=now_ms))
+            ahead = open_one.fired_ms > now_ms  # the clock is behind, and tells nothing of its end
+            over_ms = None if silent or ahead else now_ms
+            known.append(replace(open_one, cleared_ms=over_ms, seen_ms=now_ms))
         elif silent:
             fired, since = min(silent)
             new.append(Known(code, level, since, fired, None, None, now_ms))

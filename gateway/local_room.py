@@ -119,13 +119,15 @@ class LocalRoom:
         ]
 
     def listen(self, now_ms: int, known: Sequence[Known]) -> None:
-        """From now on, silence of what was heard before is noticed. What is ``known`` to be
-        silent, and has measured nothing since, is silent still."""
-        silent_ms = min((k.began_ms for k in known if k.active and k.code in LINK_CODES), default=0)
+        """From now on, silence of what was heard before is noticed. While a silence is ``known``,
+        what had measured nothing for long when it was last looked at is silent still."""
+        rule = self.rule(now_ms)
+        links = [k.seen_ms for k in known if k.active and k.code in LINK_CODES]
+        silent_ms = max(links) - 3_000 * rule.interval_s if links and rule else 0
         for series in self.present(now_ms):
             if series.quantity in SAMPLES:
-                silent = (self._latest_sample(series) or now_ms) <= silent_ms
-                self.arrived.setdefault(series, silent_ms if silent else now_ms)
+                latest_ms = self._latest_sample(series) or now_ms
+                self.arrived.setdefault(series, latest_ms if latest_ms <= silent_ms else now_ms)
 
     def present(self, now_ms: int) -> list[Series]:
         """Of the probes that are in the room now."""

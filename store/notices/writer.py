@@ -424,9 +424,10 @@ class SqlNoticesStore(SqlNoticesReader):
         states: Mapping[str, bytes],
         answers: Sequence[NewNotice],
         incidents: Sequence[OpenIncident] = (),
+        alive_ms: int | None = None,
     ) -> None:
         """What a reply was taken for, with the ladder that it stopped and the answer to it: one
-        transaction."""
+        transaction. ``alive_ms`` as in ``decide``."""
         with self._engine.begin() as connection:
             connection.execute(
                 update(t.replies)
@@ -436,6 +437,8 @@ class SqlNoticesStore(SqlNoticesReader):
                 )
             )
             _write_turn(connection, states, answers, incidents)
+            if alive_ms is not None:
+                _put_about(connection, {LAST_ALIVE: str(alive_ms)})
 
     # --- gateways
 

@@ -407,7 +407,7 @@ def heard_nothing(house: House, out: Sequence[Heard]) -> list[str]:
         if n.kind == "clear"
         for room, known in n.notice.about
         if known.code.startswith("DATA_GAP")
-        and not any(known.fired_ms < ms <= n.notice.at_ms for ms in arrived.get(room, ()))
+        and not any(known.began_ms < ms <= n.notice.at_ms for ms in arrived.get(room, ()))
     ]
 
 

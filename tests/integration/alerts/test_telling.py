@@ -357,8 +357,62 @@ def test_while_the_server_was_away_nobody_was_silent_however_often_it_starts(
                 now_ms = watch.now_ms
         assert phones.said() == []
         with Watch(house, phones, now_ms) as watch:
-            watch.until(now_ms + 6 * MINUTE_MS)
+            watch.until(now_ms + 3 * MINUTE_MS)
             assert phones.said() == []
-            watch.until(watch.now_ms + 5 * MINUTE_MS)
+            watch.until(watch.now_ms + 2 * MINUTE_MS)
 
-        assert phones.said() == [("1", "raise")]  # fifteen minutes after the first start
+        assert phones.said() == [("1", "raise")]  # five minutes before it, ten after
+
+
+def test_a_start_with_a_clock_that_is_ahead_does_not_deafen_the_links(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(5, 2.5)
+            now_ms = watch.now_ms
+        with Watch(house, phones, now_ms + 365 * DAY_MS) as watch:
+            watch.turn()
+            watch.until(watch.now_ms + 2 * MINUTE_MS)
+            watch.now_ms = now_ms + 2 * MINUTE_MS  # it is right again
+            watch.turn()
+            watch.warm(5, 2.5)
+            now_ms = watch.now_ms
+        with Watch(house, phones, now_ms) as watch:
+            assert phones.said() == []
+            watch.until(now_ms + 16 * MINUTE_MS)
+
+        assert phones.said() == [("1", "raise")]
+
+
+def test_a_start_with_a_clock_that_is_behind_ends_no_silence(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(5, 2.5)
+            watch.until(watch.now_ms + 20 * MINUTE_MS)
+            now_ms = watch.now_ms
+        assert phones.said() == [("1", "raise")]
+        with Watch(house, phones, now_ms - 15 * MINUTE_MS) as watch:
+            watch.turn()
+            watch.now_ms = now_ms + 5 * MINUTE_MS
+            watch.turn()
+
+        assert phones.said() == [("1", "raise")]
+
+
+def test_a_silence_is_told_though_alerts_starts_again_and_again(tmp_path: Path) -> None:
+    phones = Phones()
+    with House(tmp_path) as house:
+        staffed(house)
+        with Watch(house, phones, NOON_MS) as watch:
+            watch.warm(5, 2.5)
+            now_ms = watch.now_ms
+        for _ in range(15):  # two minutes of life after six of absence
+            now_ms += 6 * MINUTE_MS
+            with Watch(house, phones, now_ms) as watch:
+                watch.until(now_ms + 2 * MINUTE_MS)
+                now_ms = watch.now_ms
+
+        assert phones.said() == [("1", "raise")]

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from collections.abc import Mapping
 
 import msgspec
 from hypothesis import given, settings
@@ -107,29 +108,34 @@ def test_a_clock_that_was_far_ahead_and_is_right_again_lets_readings_in() -> Non
 
 
 def test_a_probe_that_was_silent_before_a_new_start_is_silent_until_it_speaks() -> None:
-    rows_ = [Row(AIR, NOON_MS + n * 5 * MINUTE_MS, 300, 0) for n in range(3)]
+    """Two probes, one of which speaks again while the other has fallen silent meanwhile."""
+    other = Series(ProbeId("mqtt:g:q"), "temperature")
+    held: list[Row] = []
     state = RoomState()
 
-    def life(at_ms: int, until_ms: int, later: Row | None = None) -> set[str]:
+    def life(minutes: range, said: Mapping[int, Series]) -> set[str]:
         """A process that reads what its outbox holds; what is active at its end."""
         nonlocal state
-        recent = Recent()
-        recent.add(rows_, at_ms)
-        local = LocalRoom(room(), recent)
-        local.listen(at_ms, state.known)
-        for now_ms in range(at_ms, until_ms, MINUTE_MS):
-            if later is not None and now_ms >= later.at_ms:
-                for series, span in recent.add([later], now_ms).items():
+        recent, from_ms = Recent(), NOON_MS + minutes.start * MINUTE_MS
+        recent.add(held, from_ms)
+        probes = (Probe(AIR.probe, 0), Probe(other.probe, 0))
+        local = LocalRoom(msgspec.structs.replace(room(), probes=probes), recent)
+        local.listen(from_ms, state.known)
+        for minute in minutes:
+            now_ms = NOON_MS + minute * MINUTE_MS
+            if minute in said:
+                held.append(Row(said[minute], now_ms, 300, 0))
+                for series, span in recent.add(held[-1:], now_ms).items():
                     local.touch(series, *span, now_ms)
             state = step(state, now_ms, local.seen(now_ms, 0), ()).state
         return {k.code for k in state.known if k.active}
 
-    silent_ms = NOON_MS + 90 * MINUTE_MS
     both = {"DATA_GAP_WARN", "DATA_GAP_CRIT"}
-    assert life(NOON_MS + 15 * MINUTE_MS, silent_ms) == both
-    assert life(silent_ms, silent_ms + 5 * MINUTE_MS) == both
-    speaks = Row(AIR, silent_ms + 8 * MINUTE_MS, 300, 0)
-    assert life(silent_ms + 5 * MINUTE_MS, silent_ms + 10 * MINUTE_MS, speaks) == set()
+    assert life(range(100), {0: AIR, 30: other}) == both
+    assert life(range(100, 105), {}) == both
+    assert life(range(105, 110), {107: AIR}) == both  # the other is silent still
+    assert life(range(110, 115), {}) == both
+    assert life(range(115, 120), {116: AIR, 117: other}) == set()
 
 
 def test_who_is_told_is_who_is_on_duty_there_and_a_silence_is_kept() -> None:
