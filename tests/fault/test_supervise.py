@@ -101,7 +101,7 @@ def test_roles_outlive_a_disk_on_which_their_supervisor_can_write_nothing(tmp_pa
         assert alive(other)
         for path in in_the_way:
             path.rmdir()
-        wait_until(lambda: pid_of(installation, "broker") == again, 10, "its pid is told")
+        wait_until(lambda: pid_of(installation, "broker") == again, 20, "its pid is told")
 
 
 def test_after_a_stop_nothing_runs_and_no_pid_file_is_left(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_roles_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
         pids = [r["pid"] for r in report["roles"].values() if r["pid"]]
         up.kill()
         up.wait()
-        wait_until(lambda: not any(alive(pid) for pid in pids), 10, "the roles have ended")
+        wait_until(lambda: not any(alive(pid) for pid in pids), 20, "the roles have ended")
     finally:
         up.kill()
         up.wait()
@@ -189,8 +189,8 @@ def test_a_log_that_grew_large_begins_anew_and_its_past_is_kept_once(tmp_path: P
     log = installation.folder / "logs" / "broker.log"
     log.write_bytes(b"x" * (LOG_BYTES + 1))
     with Supervisor(installation, ["broker"]):
-        wait_until(lambda: log.with_suffix(".log.1").exists(), 10, "the past is kept")
-        wait_until(lambda: 0 < log.stat().st_size < 100_000, 10, "the role writes on")
+        wait_until(lambda: log.with_suffix(".log.1").exists(), 20, "the past is kept")
+        wait_until(lambda: 0 < log.stat().st_size < 100_000, 20, "the role writes on")
 
     assert log.with_suffix(".log.1").stat().st_size > LOG_BYTES
 

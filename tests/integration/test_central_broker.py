@@ -62,7 +62,7 @@ def test_a_gateway_is_heard_on_its_own_topics_only(central: Installation) -> Non
         gw1.publish(topics.HELLO, b"forged")
         gw1.publish(topics.batch(mine, "gw1", "live"), b"batch")
         gw1.publish(topics.status(mine, "gw1"), b"status")
-        wait_until(lambda: len(server.heard) >= 2, 10, "both are heard")
+        wait_until(lambda: len(server.heard) >= 2, 20, "both are heard")
 
         assert [payload for _, payload in server.heard] == [b"batch", b"status"]
 
@@ -90,7 +90,7 @@ def test_a_receipt_that_is_retained_is_there_for_a_gateway_that_comes_later(
         server.publish(topic, b"receipt", retain=True)
     with gateway(central, "gw2") as gw2:
         assert gw2.subscribe(topic)
-        wait_until(lambda: gw2.heard, 10, "the retained receipt")
+        wait_until(lambda: gw2.heard, 20, "the retained receipt")
 
     assert gw2.heard == [(topic, b"receipt")]
 
@@ -127,7 +127,7 @@ def test_mosquitto_in_the_middle_gives_the_same_rights(tmp_path: Path) -> None:
             server.publish(topics.receipt(mine, "gw1"), b"for gw1")
             gw1.publish(topics.batch(theirs, "gw2", "live"), b"forged")
             gw1.publish(topics.batch(mine, "gw1", "live"), b"batch")
-            wait_until(lambda: server.heard and gw1.heard and gw2.heard, 10, "each heard something")
+            wait_until(lambda: server.heard and gw1.heard and gw2.heard, 20, "each heard something")
 
             assert [payload for _, payload in server.heard] == [b"batch"]
             assert [payload for _, payload in gw1.heard] == [b"for gw1"]

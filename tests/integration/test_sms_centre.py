@@ -65,7 +65,7 @@ def test_a_long_text_arrives_as_one_message_and_its_receipt_names_it(tmp_path: P
     centre, heard = Centre.at(tmp_path), Heard()
     with centre.running(), centre.channel(heard) as channel:
         sent = bound(channel).send(Outgoing("k1", PHONE, LONG, "raise"))
-        wait_until(lambda: heard.receipts, 10, "the receipt")
+        wait_until(lambda: heard.receipts, 20, "the receipt")
 
         assert heard.receipts == [(sent.provider_id, "delivered")]
         assert [m.text for m in inbox(centre)] == [LONG]
@@ -89,10 +89,10 @@ def test_a_reply_typed_on_the_phone_reaches_the_channel_once(tmp_path: Path) -> 
     with centre.running(), centre.channel(heard) as channel:
         bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
         answer_on_the_phone(centre, "温度")
-        wait_until(lambda: heard.replies, 10, "the reply")
+        wait_until(lambda: heard.replies, 20, "the reply")
 
         assert heard.replies == [Reply(heard.replies[0].provider_id, PHONE, "温度", NOON_MS)]
-        wait_until(lambda: inbox(centre)[-1].handed_on, 10, "the centre knows that it was taken")
+        wait_until(lambda: inbox(centre)[-1].handed_on, 20, "the centre knows that it was taken")
 
 
 def test_a_reply_that_could_not_be_kept_comes_again_with_the_same_id(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_reply_that_could_not_be_kept_comes_again_with_the_same_id(tmp_path: P
     with centre.running(), centre.channel(heard, on_reply=keep) as channel:
         bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
         answer_on_the_phone(centre, "1")
-        wait_until(lambda: len(heard.replies) == 2, 10, "the second time")
+        wait_until(lambda: len(heard.replies) == 2, 20, "the second time")
 
     assert heard.replies[0] == heard.replies[1]
 
@@ -118,7 +118,7 @@ def test_a_reply_typed_while_nobody_is_bound_is_handed_on_later(tmp_path: Path) 
             bound(channel).send(Outgoing("k1", PHONE, "草莓", "raise"))
         answer_on_the_phone(centre, "1")
         with centre.channel(heard):
-            wait_until(lambda: heard.replies, 10, "the reply")
+            wait_until(lambda: heard.replies, 20, "the reply")
 
     assert heard.replies[0].text == "1"
 
@@ -129,7 +129,7 @@ def test_a_centre_that_starts_again_still_has_what_it_accepted(tmp_path: Path) -
     with centre.channel(heard) as channel:
         with centre.running():
             first = bound(channel).send(message)
-        wait_until(lambda: not channel.bound, 10, "the link is lost")
+        wait_until(lambda: not channel.bound, 20, "the link is lost")
         with pytest.raises(TryLater):
             channel.send(message)
         with centre.running():
@@ -216,7 +216,7 @@ def test_the_phone_page_shows_what_arrived_with_markup_made_harmless(tmp_path: P
     centre, heard = Centre.at(tmp_path), Heard()
     with centre.running(), centre.channel(heard) as channel:
         bound(channel).send(Outgoing("k1", PHONE, "<b>7.6℃</b>", "raise"))
-        wait_until(lambda: heard.receipts, 10, "the receipt")
+        wait_until(lambda: heard.receipts, 20, "the receipt")
 
         status, html = page(centre, "/?lang=en")
 
@@ -321,8 +321,8 @@ def test_a_full_disk_is_not_now_and_what_the_client_took_is_written_down_when_th
             somebodys.unlink()
             wait_until(lambda: not full(channel), 20, "texts are taken again")
             answer_on_the_phone(centre, "1")
-            wait_until(lambda: heard.replies, 10, "so are replies")
-            wait_until(lambda: not receipts_to_come(centre), 10, "and every receipt was handed on")
+            wait_until(lambda: heard.replies, 20, "so are replies")
+            wait_until(lambda: not receipts_to_come(centre), 20, "and every receipt was handed on")
 
         assert [id for id, _ in heard.receipts].count(heard.receipts[0][0]) == 1
 
@@ -365,7 +365,7 @@ def test_an_answer_of_signs_that_take_two_places_is_longer_than_it_looks(tmp_pat
 
         answer_on_the_phone(centre, "🍓" * 35)
 
-        wait_until(lambda: heard.replies, 10, "the reply")
+        wait_until(lambda: heard.replies, 20, "the reply")
         assert heard.replies[0].text == "🍓" * 35
 
 

@@ -50,7 +50,7 @@ def stranger(port: int, user: str, password: str, client_id: str = "") -> Iterat
     client.connect("127.0.0.1", port)
     client.loop_start()
     try:
-        wait_until(lambda: one.answers, 10, "the broker answers")
+        wait_until(lambda: one.answers, 20, "the broker answers")
         if not one.answers[0]:
             raise PermissionError(user)
         yield one

@@ -55,7 +55,7 @@ class Centre:
         thread.start()
         try:
             for port in (self.settings.smpp_port, self.settings.page_port):
-                wait_until(partial(_listens, port), 10, f"port {port} listens")
+                wait_until(partial(_listens, port), 20, f"port {port} listens")
             yield
         finally:
             stop.set()
@@ -95,5 +95,5 @@ def _listens(port: int) -> bool:
 
 
 def bound(channel: SmppChannel) -> SmppChannel:
-    wait_until(lambda: channel.bound, 10, "the link is bound")
+    wait_until(lambda: channel.bound, 20, "the link is bound")
     return channel

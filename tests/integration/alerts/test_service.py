@@ -181,7 +181,7 @@ def test_the_role_waits_for_files_that_others_make(tmp_path: Path) -> None:
             api_token_file=str(tmp_path / "token"),
         )
         with running(empty):
-            wait_until((tmp_path / "facts.db").exists, 10, "facts.db is made")
+            wait_until((tmp_path / "facts.db").exists, 20, "facts.db is made")
             with House(tmp_path) as house:
                 house.room("r1", "mqtt:g1:p1")
-                wait_until((tmp_path / "notices.db").exists, 10, "notices.db is made")
+                wait_until((tmp_path / "notices.db").exists, 20, "notices.db is made")

@@ -376,8 +376,8 @@ class Rig:
     def start_brokers(self) -> None:
         self.edge.start()
         self.central.start()
-        wait_until(lambda: answers(self.edge_port), 10, "the edge broker listens")
-        wait_until(lambda: answers(self.central_port), 10, "the central broker listens")
+        wait_until(lambda: answers(self.edge_port), 20, "the edge broker listens")
+        wait_until(lambda: answers(self.central_port), 20, "the central broker listens")
 
     def stop(self) -> None:
         for process in (self.gateway, self.edge, self.central):

@@ -52,7 +52,7 @@ def test_a_reading_from_a_strangers_client_reaches_the_server_with_its_own_time(
 
 def test_a_device_is_let_in_only_once_the_gateway_listens(tmp_path: Path) -> None:
     with running(tmp_path) as (rig, _server, device):
-        wait_until(lambda: "authentication error" in rig.edge.log(), 10, "the device is refused")
+        wait_until(lambda: "authentication error" in rig.edge.log(), 20, "the device is refused")
         assert not device.connected.is_set()
 
         rig.gateway.start()
@@ -76,7 +76,7 @@ def test_a_broker_that_lost_its_store_lets_no_device_in_before_the_gateway(tmp_p
         rig.edge.start()
         for n in range(20):
             device.say(n, "devices/d/readings", {"temperature": n})
-        wait_until(lambda: "authentication error" in rig.edge.log(), 10, "the device is refused")
+        wait_until(lambda: "authentication error" in rig.edge.log(), 20, "the device is refused")
         assert device.acknowledged == set()
 
         rig.gateway.start()
@@ -88,7 +88,7 @@ def test_devices_are_let_in_though_an_earlier_try_ended_before_the_broker_was_to
 ) -> None:
     with running(tmp_path) as (rig, _server, device):
         devices = [User("device", "device")]
-        wait_until(lambda: "authentication error" in rig.edge.log(), 10, "the device is refused")
+        wait_until(lambda: "authentication error" in rig.edge.log(), 20, "the device is refused")
         with pytest.raises(Unavailable):
             let_in(tmp_path / "users.conf", tmp_path / "no.pid", *OWN_USERS, devices)
 
@@ -390,7 +390,7 @@ def test_devices_may_not_speak_on_the_topics_of_the_servers_own(tmp_path: Path) 
 
         device.say(1, "devices/g1/sentinel/x", {})
 
-        wait_until(lambda: "Publish Violation" in rig.edge.log(), 10, "the broker drops it")
+        wait_until(lambda: "Publish Violation" in rig.edge.log(), 20, "the broker drops it")
         assert server.stored == {}
 
 
@@ -402,7 +402,7 @@ def test_a_second_gateway_on_the_same_outbox_does_not_start(tmp_path: Path) -> N
 
         second.start()
 
-        wait_until(lambda: second.ended, 10, "the second ends")
+        wait_until(lambda: second.ended, 20, "the second ends")
         assert "AlreadyRunning" in second.log()
 
 

@@ -61,7 +61,7 @@ def test_a_village_without_a_link_sees_its_rooms_and_silences_its_siren(tmp_path
         rig.central.kill()
         measured(device, *HOT, until_ms=now_ms())
         wait_until(lambda: siren.said() == [ON], 60, "the siren is on")
-        wait_until(lambda: "too warm" in page(port), 10, "the page knows")
+        wait_until(lambda: "too warm" in page(port), 20, "the page knows")
 
         shown = page(port)
         for part in ("Room 1", "East", "too warm 8.5℃", "8.5℃", "readings waiting", "just now"):
@@ -78,8 +78,8 @@ def test_a_village_without_a_link_sees_its_rooms_and_silences_its_siren(tmp_path
         after = press(port, room="r1", mark=mark(refused), lang="en")
 
         assert "Acknowledged" in after
-        wait_until(lambda: siren.said() == [ON, OFF], 10, "the siren is off")
-        wait_until(lambda: 'action="/ack"' not in page(port), 10, "the button is gone")
+        wait_until(lambda: siren.said() == [ON, OFF], 20, "the siren is off")
+        wait_until(lambda: 'action="/ack"' not in page(port), 20, "the button is gone")
         rig.central.start()
         wait_until(lambda: server.events, 60, "the server hears who answered")
         [event] = server.events

@@ -38,7 +38,7 @@ class PretendGateway:
 
     def __enter__(self) -> Self:
         self._client.loop_start()
-        wait_until(self._listens.is_set, 10, "the gateway is subscribed")
+        wait_until(self._listens.is_set, 20, "the gateway is subscribed")
         return self
 
     def __exit__(
@@ -63,7 +63,7 @@ class PretendGateway:
 
     def settled(self) -> None:
         """The broker has the last status."""
-        wait_until(lambda: self._said is not None and self._said.is_published(), 10, "it is there")
+        wait_until(lambda: self._said is not None and self._said.is_published(), 20, "it is there")
 
     def through(self, epoch: str) -> int:
         """Up to which seq the last receipt names everything."""

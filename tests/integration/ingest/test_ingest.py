@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -65,7 +65,7 @@ def ingest(chosen: Settings) -> Iterator[None]:
     thread = threading.Thread(target=work, name="ingest")
     thread.start()
     try:
-        wait_until(lambda: errors or Path(chosen.readings_path).exists(), 10, "the store is made")
+        wait_until(lambda: errors or Path(chosen.readings_path).exists(), 20, "the store is made")
         yield
     finally:
         stop.set()
@@ -106,10 +106,10 @@ def minute_batches(count: int, readings: int = 10) -> list[bytes]:
 def test_what_the_receipt_names_is_in_the_store(broker: str, tmp_path: Path) -> None:
     chosen = settings(broker, tmp_path)
     with ingest(chosen), PretendGateway(broker) as gateway, reading(chosen) as reader:
-        wait_until(lambda: gateway.receipt, 10, "a receipt greets the gateway")
+        wait_until(lambda: gateway.receipt, 20, "a receipt greets the gateway")
         gateway.live(minute_batches(40))
 
-        wait_until(lambda: gateway.through("e1") == 40, 10, "a receipt for all of them")
+        wait_until(lambda: gateway.through("e1") == 40, 20, "a receipt for all of them")
 
         assert gateway.receipt is not None
         assert gateway.receipt.store == reader.store_id
@@ -119,7 +119,7 @@ def test_what_the_receipt_names_is_in_the_store(broker: str, tmp_path: Path) -> 
 
 def test_a_gateway_that_was_there_first_hears_hello(broker: str, tmp_path: Path) -> None:
     with PretendGateway(broker) as gateway, ingest(settings(broker, tmp_path)):
-        wait_until(lambda: gateway.hellos, 10, "hello")
+        wait_until(lambda: gateway.hellos, 20, "hello")
 
         assert gateway.hellos[0].started_at_ms == NOON_MS
 
@@ -133,7 +133,7 @@ def test_a_storm_of_duplicates_in_any_order_on_both_lanes_stores_each_reading_on
     chance.shuffle(storm)
     chosen = settings(broker, tmp_path)
     with ingest(chosen), PretendGateway(broker) as gateway, reading(chosen) as reader:
-        wait_until(lambda: gateway.receipt, 10, "ingest listens")
+        wait_until(lambda: gateway.receipt, 20, "ingest listens")
         for payload in storm:
             chance.choice([gateway.live, gateway.backlog])([payload])
 
@@ -147,11 +147,11 @@ def test_a_storm_of_duplicates_in_any_order_on_both_lanes_stores_each_reading_on
 def test_backlog_arrivals_are_told_from_live_ones(broker: str, tmp_path: Path) -> None:
     chosen = settings(broker, tmp_path)
     with ingest(chosen), PretendGateway(broker) as gateway, reading(chosen) as reader:
-        wait_until(lambda: gateway.receipt, 10, "ingest listens")
+        wait_until(lambda: gateway.receipt, 20, "ingest listens")
         gateway.backlog([sealed(1, (NOON_MS - 9 * MINUTE_MS, 1, 0))])
-        wait_until(lambda: reader.last_arrival() == 1, 10, "the backlog batch")
+        wait_until(lambda: reader.last_arrival() == 1, 20, "the backlog batch")
         gateway.live([sealed(2, (NOON_MS, 2, 0))])
-        wait_until(lambda: reader.last_arrival() == 2, 10, "the live batch")
+        wait_until(lambda: reader.last_arrival() == 2, 20, "the live batch")
 
         assert [arrival.backlog for arrival in reader.arrivals(0)] == [True, False]
 
@@ -184,11 +184,11 @@ def test_what_is_forged_is_quarantined_and_named_in_the_receipt(
 ) -> None:
     chosen = settings(broker, tmp_path)
     with ingest(chosen), PretendGateway(broker) as gateway, reading(chosen) as reader:
-        wait_until(lambda: gateway.receipt, 10, "ingest listens")
+        wait_until(lambda: gateway.receipt, 20, "ingest listens")
         gateway.live([sealed(1, (NOON_MS, 400, 0))])
         gateway.publish(lane_topic, payload)
 
-        wait_until(lambda: gateway.receipt and gateway.receipt.refused, 10, "a refusal")
+        wait_until(lambda: gateway.receipt and gateway.receipt.refused, 20, "a refusal")
 
         assert gateway.receipt is not None
         assert gateway.receipt.refused[0][2] == reason
@@ -201,11 +201,11 @@ def test_a_bad_reading_is_quarantined_and_its_neighbours_are_stored(
 ) -> None:
     chosen = settings(broker, tmp_path)
     with ingest(chosen), PretendGateway(broker) as gateway, reading(chosen) as reader:
-        wait_until(lambda: gateway.receipt, 10, "ingest listens")
+        wait_until(lambda: gateway.receipt, 20, "ingest listens")
         future = NOON_MS + 60 * MINUTE_MS
         gateway.live([sealed(1, (NOON_MS, 12_345, 0), (NOON_MS + 1, 2, 0), (future, 3, 0))])
 
-        wait_until(lambda: gateway.through("e1") == 1, 10, "the batch is receipted")
+        wait_until(lambda: gateway.through("e1") == 1, 20, "the batch is receipted")
 
         assert list(reader.between(AIR, 0, NOON_MS * 2)) == [
             (NOON_MS, 12_345, Quality.OUTSIDE_RANGE),
@@ -223,13 +223,13 @@ def test_a_batch_under_an_unknown_key_is_stored_when_the_key_is_there_and_it_is_
 ) -> None:
     chosen = settings(broker, tmp_path)
     with ingest(chosen), PretendGateway(broker) as gateway, reading(chosen) as reader:
-        wait_until(lambda: gateway.receipt, 10, "ingest listens")
+        wait_until(lambda: gateway.receipt, 20, "ingest listens")
         gateway.live([sealed(1, (NOON_MS, 400, 0), kid="k2")])
-        wait_until(lambda: reader.quarantined(), 10, "the batch in quarantine")
+        wait_until(lambda: reader.quarantined(), 20, "the batch in quarantine")
         held = reader.quarantined()[0]
 
         assert retry(chosen, [held.id], lambda: NOON_MS) == {}  # ingest runs and is asked
-        wait_until(lambda: not any((tmp_path / "readings.db.retry").iterdir()), 10, "asked")
+        wait_until(lambda: not any((tmp_path / "readings.db.retry").iterdir()), 20, "asked")
         assert reader.quarantined()[0].state == "held"
 
     known = chosen.gateways[0]
@@ -251,7 +251,7 @@ def test_a_gateways_status_is_kept_and_a_strangers_is_not(broker: str, tmp_path:
         gateway.publish(topics.status(9, "stranger"), said)
         gateway.status(said)
 
-        wait_until(lambda: reader.statuses(), 10, "the status")
+        wait_until(lambda: reader.statuses(), 20, "the status")
 
         assert reader.statuses() == {GatewayId("g1"): (said, NOON_MS)}
 
@@ -270,8 +270,10 @@ def test_killed_in_mid_stream_it_has_every_reading_once_at_the_end(
     settings_file = tmp_path / "settings.json"
     settings_file.write_bytes(msgspec.json.encode(chosen))
     sent = minute_batches(600)
-    process = _start(settings_file)
-    with PretendGateway(broker) as gateway, reading(chosen) as reader:
+    with ExitStack() as stack:
+        gateway = stack.enter_context(PretendGateway(broker))  # before ingest says hello
+        process = _start(settings_file)
+        reader = stack.enter_context(reading(chosen))
         wait_until(lambda: gateway.hellos, 20, "hello")
         for _ in range(6):
             missing = _not_receipted(gateway, sent)
@@ -323,7 +325,7 @@ def test_a_copied_card_and_its_original_are_noticed_and_both_are_stored(
     broker: str, tmp_path: Path
 ) -> None:
     chosen = settings(broker, tmp_path)
-    with ingest(chosen), PretendGateway(broker) as gateway:
+    with PretendGateway(broker) as gateway, ingest(chosen):
         first = sealed(1, (NOON_MS, 400, 0), epoch="e1")
         runs = [
             sealed(1, (NOON_MS + n, 410, 0), epoch=epoch, after=("e1", 1))

@@ -51,7 +51,7 @@ def ingest(chosen: Settings, clock: Clock) -> Iterator[None]:
     thread = threading.Thread(target=run, args=(chosen,), kwargs={"now_ms": clock, "stop": stop})
     thread.start()
     try:
-        wait_until(lambda: Path(chosen.readings_path).exists(), 10, "the store is made")
+        wait_until(lambda: Path(chosen.readings_path).exists(), 20, "the store is made")
         yield
     finally:
         stop.set()

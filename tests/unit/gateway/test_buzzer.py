@@ -41,10 +41,10 @@ def test_it_is_called_once_for_on_and_once_for_off(tmp_path: Path) -> None:
     buzzer = Buzzer(script(tmp_path), {}, noted.append)
     with running(buzzer):
         buzzer.want({"r1": HOT})
-        wait_until(lambda: noted == [{"r1": HOT}], 10, "it is on")
+        wait_until(lambda: noted == [{"r1": HOT}], 20, "it is on")
         buzzer.want({"r1": HOT})
         buzzer.want({})
-        wait_until(lambda: noted == [{"r1": HOT}, {}], 10, "it is off")
+        wait_until(lambda: noted == [{"r1": HOT}, {}], 20, "it is off")
 
     assert said(tmp_path) == ["r1 CRIT_HIGH critical on", "r1 CRIT_HIGH critical off"]
 
@@ -54,7 +54,7 @@ def test_a_command_that_hangs_is_killed_with_its_children_and_tried_again(tmp_pa
     with running(buzzer):
         buzzer.want({"r1": HOT})
 
-        wait_until(lambda: len(said(tmp_path)) >= 2, 10, "it is tried again")
+        wait_until(lambda: len(said(tmp_path)) >= 2, 20, "it is tried again")
 
 
 def test_a_command_that_fails_or_is_missing_is_tried_again_while_it_is_wanted(
@@ -66,7 +66,7 @@ def test_a_command_that_fails_or_is_missing_is_tried_again_while_it_is_wanted(
         buzzer.want({"r1": HOT})
         script(tmp_path)
 
-        wait_until(lambda: noted == [{"r1": HOT}], 10, "it is on in the end")
+        wait_until(lambda: noted == [{"r1": HOT}], 20, "it is on in the end")
 
 
 def test_what_was_left_on_by_an_earlier_process_is_switched_off(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_was_left_on_by_an_earlier_process_is_switched_off(tmp_path: Path) 
     with running(buzzer):
         buzzer.want({})
 
-        wait_until(lambda: said(tmp_path) == ["r1 CRIT_HIGH critical off"], 10, "it is off")
+        wait_until(lambda: said(tmp_path) == ["r1 CRIT_HIGH critical off"], 20, "it is off")
 
 
 def test_a_room_name_is_an_argument_and_never_a_command(tmp_path: Path) -> None:
@@ -82,6 +82,6 @@ def test_a_room_name_is_an_argument_and_never_a_command(tmp_path: Path) -> None:
     buzzer = Buzzer(script(tmp_path), {}, noted.append)
     with running(buzzer):
         buzzer.want({"$(touch x); r": HOT})
-        wait_until(lambda: noted, 10, "it is on")
+        wait_until(lambda: noted, 20, "it is on")
 
     assert said(tmp_path) == ["$(touch x); r CRIT_HIGH critical on"]

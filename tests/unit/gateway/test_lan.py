@@ -25,7 +25,7 @@ def port() -> Iterator[int]:
     routes = {("POST", "echo"): echo, ("GET", "echo"): echo, ("GET", ""): lambda _r: Answer(204)}
     thread = threading.Thread(target=lan.serve, args=("127.0.0.1", chosen, routes, stop))
     thread.start()
-    wait_until(lambda: said(chosen, b"GET / HTTP/1.1\r\n\r\n") != b"", 10, "it answers")
+    wait_until(lambda: said(chosen, b"GET / HTTP/1.1\r\n\r\n") != b"", 20, "it answers")
     yield chosen
     stop.set()
     thread.join(10)
