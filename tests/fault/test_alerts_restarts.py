@@ -392,12 +392,15 @@ def doubled(out: Sequence[Heard]) -> dict[object, int]:
 
 
 def heard_nothing(house: House, out: Sequence[Heard]) -> list[str]:
-    """All-clears of silent links before anything of the room had arrived."""
+    """All-clears of silent links before anything of the room had arrived. What comes next is
+    brought before the clock goes on to it, so it may be heard at the instant before."""
     arrived: dict[str, list[int]] = {}
+    instants: set[int] = set()
     at = 0
     while page := house.readings.arrivals(at):
         at = page[-1].n
         for arrival in page:
+            instants.add(arrival.stored_at_ms)
             for span in arrival.spans:
                 room = f"r{span.series.probe.removeprefix('mqtt:g1:').lstrip('adior')}"
                 arrived.setdefault(room, []).append(arrival.stored_at_ms)
@@ -407,7 +410,10 @@ def heard_nothing(house: House, out: Sequence[Heard]) -> list[str]:
         if n.kind == "clear"
         for room, known in n.notice.about
         if known.code.startswith("DATA_GAP")
-        and not any(known.began_ms < ms <= n.notice.at_ms for ms in arrived.get(room, ()))
+        and not any(
+            known.began_ms < ms <= min((i for i in instants if i > n.notice.at_ms), default=ms)
+            for ms in arrived.get(room, ())
+        )
     ]
 
 
