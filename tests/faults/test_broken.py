@@ -45,7 +45,7 @@ class Rounds:
 KINDS = {
     "kill gateway": Rounds(small.Edge, [small.kill_gateway] * 3),
     "kill ingest": Rounds(small.Edge, [small.kill_ingest] * 3),
-    "kill broker": Rounds(small.Edge, [small.kill_broker]),
+    "kill broker": Rounds(small.Edge, [small.kill_broker] * 3),
     "same batches": Rounds(small.Edge, [small.same_batches]),
     "only what is known": Rounds(small.Edge, [small.only_what_is_known]),
     "outbox at its limit": Rounds(small.Edge, [small.outbox_at_its_limit], "small-outbox"),
