@@ -11,22 +11,21 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from bench.influx_backlog import NOW_MS, ROOT, fill
-from bench.machine import figure, note, resident_mb
-from domain.reading import ProbeId, Series
+from bench.influx_filled import NOW_MS, filled
+from bench.machine import figure, resident_mb
 from ingest.followed import Followed
 from ingest.influx import follower
 from ingest.influx_check import check
 from ingest.influx_server import connect
 from ingest.settings import InfluxSettings
-from tests.support.influx import influxd
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def bring(settings: InfluxSettings) -> None:
@@ -63,25 +62,12 @@ def main() -> int:
         settings = msgspec.json.decode(options.settings, type=InfluxSettings)
         once(settings, points=options.once == "points")
         return 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        series = [
-            Series(ProbeId(f"mqtt:g1:p{i:04d}"), "temperature") for i in range(options.series)
-        ]
-        readings = fill(folder / "readings.db", series, options.days, options.every)
-        with influxd(folder) as url:
-            settings = InfluxSettings(
-                readings_path=str(folder / "readings.db"),
-                cursor_path=str(folder / "cursor"),
-                url=url,
-                kind="1",
-            )
-            bring(settings)
-            note(f"{readings:,} readings in both")
-            for way in ("sums", "points"):
-                text = msgspec.json.encode(settings).decode()
-                command = [sys.executable, "-m", "bench.influx_check", "--once", way]
-                subprocess.run([*command, "--settings", text], cwd=ROOT, check=True)
+    with filled(options.series, options.days, options.every) as (_, settings):
+        bring(settings)
+        for way in ("sums", "points"):
+            text = msgspec.json.encode(settings).decode()
+            command = [sys.executable, "-m", "bench.influx_check", "--once", way]
+            subprocess.run([*command, "--settings", text], cwd=ROOT, check=True)
     return 0
 
 
