@@ -237,14 +237,20 @@ def dying(rng: random.Random) -> list[int]:
 
 
 def idle(alerts: AlertsProcess) -> bool:
-    """It has judged what came, asked itself what to tell at this instant, and sent it."""
+    """It has judged what came, asked itself what to tell at this instant, and sent it. What was
+    lost on its way to the centre is due again a moment later, to which the clock goes on."""
     house = alerts.house
     try:
         with closing(open_facts_reader(house.path("facts.db"))) as facts:
             judged = facts.cursor() == (house.readings.last_arrival(), house.records.last_change())
     except NotReady:
         return False
-    return judged and looked_ms(house) >= alerts.now_ms() and not waiting(house)
+    if not judged or looked_ms(house) < alerts.now_ms():
+        return False
+    again_ms = waiting_until(house)
+    if again_ms is not None and again_ms > alerts.now_ms():
+        alerts.set(again_ms)
+    return again_ms is None
 
 
 def settled(alerts: AlertsProcess, feed: Feed, cut_ms: int) -> list[StoredFact]:
@@ -269,8 +275,10 @@ def looked_ms(house: House) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def waiting(house: House) -> bool:
-    return bool(ask(house, "SELECT 1 FROM notices WHERE state = 'waiting' LIMIT 1"))
+def waiting_until(house: House) -> int | None:
+    """When the first of what waits is due; None when nothing does."""
+    rows = ask(house, "SELECT min(next_try_ms) FROM notices WHERE state = 'waiting'")
+    return rows[0][0] if rows else None
 
 
 def ask(house: House, query: str) -> list[Any]:
