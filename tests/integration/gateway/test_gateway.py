@@ -320,7 +320,7 @@ def test_bad_input_is_quarantined_and_its_neighbours_arrive(
         device.say(2, "devices/after/readings", senml(now_ms(), 4.0))
 
         wait_until(lambda: len(server.stored) == stored + 1, 20, "the good ones arrived")
-        assert len(device.acknowledged) == 2
+        wait_until(lambda: len(device.acknowledged) == 2, 20, "both are acknowledged")
         assert rig.gateway.stop() == 0
         wait_until(lambda: server.statuses[-1].state == "offline", 20, "the last status")
         assert server.statuses[-1].quarantined == 1

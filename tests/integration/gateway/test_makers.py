@@ -86,6 +86,7 @@ def test_what_no_decoder_understands_is_kept_with_its_topic_and_acknowledged(
         device.say(2, "tele/store7/SENSOR", ["no object"])
         device.send(3, "weather/station", json.dumps({"temperature": 4}).encode())
         wait_until(lambda: device.acknowledged == {1, 2, 3}, 20, "all are acknowledged")
+        wait_until(lambda: server.statuses, 20, "it is connected, so that its last word is its own")
         assert rig.gateway.stop() == 0
         wait_until(lambda: server.statuses[-1].state == "offline", 20, "the last status")
 
